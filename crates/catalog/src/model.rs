@@ -1,0 +1,133 @@
+//! The catalog's shape: services, their methods, and look-up by name and by path.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudstate_protocol::names;
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+
+use crate::Key;
+
+/// How the proxy treats the state of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EntityKind {
+    /// State is a log of events.
+    EventSourced,
+    /// State is one value.
+    Value,
+    /// State is a replicated data type.
+    Crdt,
+    /// No state.
+    Action,
+}
+
+impl EntityKind {
+    /// The entity type of the protocol, such as `cloudstate.eventsourced.EventSourced`.
+    pub const fn entity_type(self) -> &'static str {
+        match self {
+            EntityKind::EventSourced => names::EVENT_SOURCED,
+            EntityKind::Value => names::VALUE_ENTITY,
+            EntityKind::Crdt => names::CRDT,
+            EntityKind::Action => names::ACTION,
+        }
+    }
+
+    /// The kind of an entity type, if it is one of protocol 0.2.
+    pub fn from_entity_type(entity_type: &str) -> Option<Self> {
+        [EntityKind::EventSourced, EntityKind::Value, EntityKind::Crdt, EntityKind::Action]
+            .into_iter()
+            .find(|kind| kind.entity_type() == entity_type)
+    }
+}
+
+/// A declared service.
+#[derive(Debug)]
+pub struct Service {
+    /// Full name, such as `com.example.ShoppingCart`.
+    pub name: Arc<str>,
+    /// How its state is kept.
+    pub kind: EntityKind,
+    /// Namespace of its state; empty for actions.
+    pub persistence_id: Arc<str>,
+    /// Time without a command before an entity is passivated; `None` is the configured default.
+    pub passivation: Option<Duration>,
+    /// Whether commands of its entities carry the caller's metadata.
+    pub command_metadata: bool,
+}
+
+/// A callable method of a declared service.
+#[derive(Debug)]
+pub struct Method {
+    /// The service that it belongs to.
+    pub service: Arc<Service>,
+    /// Simple name, as in the `.proto` file.
+    pub name: Arc<str>,
+    /// `/<service>/<method>`.
+    pub path: Arc<str>,
+    /// `type.googleapis.com/<full input type>`.
+    pub input_type_url: Arc<str>,
+    /// `type.googleapis.com/<full output type>`.
+    pub output_type_url: Arc<str>,
+    /// Whether the client sends a stream.
+    pub client_streaming: bool,
+    /// Whether the client receives a stream.
+    pub server_streaming: bool,
+    /// How the entity id is read from a request.
+    pub key: Key,
+    /// The method's descriptor, with its options.
+    pub descriptor: MethodDescriptor,
+}
+
+impl Method {
+    /// The request type.
+    pub fn input(&self) -> MessageDescriptor {
+        self.descriptor.input()
+    }
+
+    /// The reply type.
+    pub fn output(&self) -> MessageDescriptor {
+        self.descriptor.output()
+    }
+}
+
+/// Everything that a function declared.
+#[derive(Debug)]
+pub struct Catalog {
+    pub(crate) services: Vec<Arc<Service>>,
+    pub(crate) methods: Vec<Arc<Method>>,
+    pub(crate) by_path: HashMap<Arc<str>, Arc<Method>>,
+    pub(crate) pool: DescriptorPool,
+}
+
+impl Catalog {
+    /// The services in the order of their declaration.
+    pub fn services(&self) -> &[Arc<Service>] {
+        &self.services
+    }
+
+    /// All methods, service by service, in the order of their definition.
+    pub fn methods(&self) -> &[Arc<Method>] {
+        &self.methods
+    }
+
+    /// The service of a full name.
+    pub fn service(&self, name: &str) -> Option<&Arc<Service>> {
+        self.services.iter().find(|service| &*service.name == name)
+    }
+
+    /// The method of a path `/<service>/<method>`.
+    pub fn method_by_path(&self, path: &str) -> Option<&Arc<Method>> {
+        self.by_path.get(path)
+    }
+
+    /// The method of a service's full name and a method's simple name.
+    pub fn method(&self, service: &str, method: &str) -> Option<&Arc<Method>> {
+        self.methods.iter().find(|m| &*m.service.name == service && &*m.name == method)
+    }
+
+    /// Every file that the function sent.
+    pub fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+}

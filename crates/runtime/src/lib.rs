@@ -1,0 +1,13 @@
+//! Drives the entities of a function.
+//!
+//! ```text
+//!   gateway ──Call──▶ router ──▶ entity (pure machine) ──▶ function link / store ──▶ Replies
+//! ```
+//!
+//! The gateway and the console know this crate by [`Call`], [`Replies`] and [`CallError`] only.
+
+mod call;
+mod error;
+
+pub use call::{Call, Input, Replies, Reply, ReplyStream, RequestStream, Router};
+pub use error::{CallError, Code};
