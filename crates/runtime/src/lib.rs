@@ -8,6 +8,8 @@
 
 mod call;
 mod error;
+mod health;
 
 pub use call::{Call, Input, Replies, Reply, ReplyStream, RequestStream, Router};
 pub use error::{CallError, Code};
+pub use health::{Component, Health, HealthReport, Readiness};
