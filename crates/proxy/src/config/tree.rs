@@ -1,0 +1,117 @@
+//! The table of all settings. Everything else about them is derived from it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::key::{Group, Key, parse, settings};
+use super::value::{Host, Level, LogFormat, Size, StoreUrl, Value};
+
+/// Reads a default of the table below.
+#[expect(
+    clippy::expect_used,
+    reason = "the texts are constants of this file; a test reads every one of them"
+)]
+fn default_value<T: Value>(text: &str) -> T {
+    T::parse(text).expect("a default of the table is well-formed")
+}
+
+settings! {
+    /// The port that clients call: gRPC, HTTP/JSON, reflection and health.
+    http => Http {
+        /// Address to listen on.
+        host: Host = "0.0.0.0" env "HTTP_HOST";
+        /// Port to listen on; 0 takes a free one and logs which.
+        port: u16 = "9000" env "HTTP_PORT";
+        /// Largest request message. A larger one is answered with RESOURCE_EXHAUSTED, or 413 over HTTP/JSON.
+        max_request_bytes: Size = "8MiB" from "1KiB" to "1GiB";
+        /// Open client connections; further ones wait in the listener's backlog until one closes.
+        max_connections: usize = "10000" from "1" to "1000000";
+        /// Calls that one HTTP/2 connection may have open; the client is told and waits.
+        max_concurrent_streams: u32 = "1000" from "1" to "1000000";
+        /// Largest sum of a request's header names and values.
+        max_header_bytes: Size = "16KiB" from "1KiB" to "1MiB";
+        /// Time that a client has to send the head of a request.
+        header_timeout: Duration = "10s" from "10ms" to "1h";
+    }
+
+    /// The port of operators: `/ready`, `/alive`, `/metrics`.
+    admin => Admin {
+        /// Address to listen on.
+        host: Host = "0.0.0.0" env "METRICS_HOST";
+        /// Port to listen on; 0 takes a free one and logs which.
+        port: u16 = "9090" env "METRICS_PORT";
+        /// A second port with the same content, where existing deployments probe. Not opened when empty.
+        management_port: Option<u16> = "" env "MANAGEMENT_PORT";
+    }
+
+    /// The link to the user function.
+    function => Function {
+        /// Host of the user function.
+        host: Host = "127.0.0.1" env "USER_FUNCTION_HOST";
+        /// Port of the user function.
+        port: u16 = "8080" from "1" to "65535" env "USER_FUNCTION_PORT";
+        /// Unix socket of the user function, in place of host and port.
+        socket: Option<PathBuf> = "" env "USER_FUNCTION_SOCKET";
+        /// Largest message accepted from the function.
+        max_message_bytes: Size = "12MiB" from "1KiB" to "2147483647B";
+        /// Connections opened to the function when its limit of streams on one is reached.
+        max_connections: usize = "1024" from "1" to "65535";
+        /// Wait before the first retry of a failed connection or discovery; doubles with each further failure.
+        backoff_min: Duration = "1s" from "1ms" to "1h";
+        /// Longest wait between retries.
+        backoff_max: Duration = "10s" from "1ms" to "1h";
+        /// Share of a wait by which it is randomly lengthened, so that many proxies do not retry in step.
+        backoff_random: f64 = "0.2" from "0" to "1";
+        /// Refuse a function of another protocol version. When false, the proxy warns and goes on.
+        compatibility_check: bool = "true";
+    }
+
+    /// Where state is kept.
+    store => Store {
+        /// `sqlite:DIRECTORY` keeps it in that directory, which is created when missing; `memory:` forgets it at exit.
+        url: StoreUrl = "sqlite:./cloudstate-data" flag "store";
+        /// Shards that entities are spread over. Fixed when a store is made: another value refuses to start.
+        shards: u32 = "128" from "1" to "4096";
+        /// Commits that wait for the store. Beyond it, commands are refused as overload.
+        queue_commits: usize = "10000" from "1" to "10000000";
+        /// Bytes of the commits that wait for the store. Beyond it, commands are refused as overload.
+        queue_bytes: Size = "64MiB" from "1MiB" to "64GiB";
+    }
+
+    /// Entities in memory.
+    entity => Entity {
+        /// An entity without commands for this long leaves memory, unless its function declares a time of its own.
+        passivation_timeout: Duration = "30s" from "10ms" to "30d";
+        /// Time that the function has to answer one command. After it the caller gets DEADLINE_EXCEEDED and the
+        /// entity starts anew from its stored state.
+        turn_timeout: Duration = "60s" from "10ms" to "1d";
+        /// Entities in memory at once. When reached, idle ones leave early; if none is idle, commands are refused.
+        max_active: usize = "250000" from "1" to "100000000";
+        /// Commands that wait for one entity. Beyond it, they are refused with RESOURCE_EXHAUSTED.
+        queue_commands: usize = "100" from "1" to "1000000";
+        /// Bytes of the commands that wait for one entity. Beyond it, they are refused with RESOURCE_EXHAUSTED.
+        queue_bytes: Size = "16MiB" from "1KiB" to "4GiB";
+    }
+
+    /// The proxy's own use of the machine.
+    runtime => Runtime {
+        /// Threads that run entities; 0 takes one for each core.
+        threads: usize = "0" from "0" to "1024";
+        /// Calls in progress, all entities together. Beyond it, they are refused with UNAVAILABLE.
+        max_in_flight: usize = "10000" from "1" to "10000000";
+        /// Bytes of waiting requests, all entities together. Beyond it, they are refused with UNAVAILABLE.
+        max_queued_bytes: Size = "256MiB" from "1MiB" to "64GiB";
+        /// Forwards and side effects that may follow from one call, one out of another; stops circles.
+        forward_limit: u32 = "16" from "1" to "1000";
+        /// Time for calls in progress to end at shutdown, before the rest is cut.
+        drain_timeout: Duration = "10s" from "0s" to "1h";
+    }
+
+    /// What is written to standard error.
+    log => Log {
+        /// Least important level that is written.
+        level: Level = "info";
+        /// `human` for reading, `json` for one object a line.
+        format: LogFormat = "human";
+    }
+}

@@ -1,0 +1,29 @@
+//! Kinds of values: how a user writes them, and what they are in the proxy.
+
+mod duration;
+mod host;
+mod plain;
+mod size;
+mod store_url;
+mod words;
+
+pub use host::Host;
+pub use size::Size;
+pub use store_url::{StoreUrl, redact};
+pub use words::{Level, LogFormat};
+
+/// A kind of value. `parse(show(x)) == Some(x)` for every `x`.
+pub trait Value: Sized + PartialOrd {
+    /// One word for help texts, in capitals.
+    const KIND: &'static str;
+    /// What a user must write, ready to follow "expected".
+    const FORM: &'static str;
+    /// Whether the configuration file writes it without quotes.
+    const BARE: bool = false;
+
+    /// Reads what a user wrote, without surrounding blanks. `None` if it is not of this form.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// The text that `parse` reads back to the same value.
+    fn show(&self) -> String;
+}

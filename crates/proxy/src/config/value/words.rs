@@ -1,0 +1,53 @@
+//! Values that are one of a few words.
+
+use super::Value;
+
+macro_rules! words {
+    ($(
+        $(#[$meta:meta])*
+        $name:ident $form:literal { $($(#[$word_meta:meta])* $variant:ident = $word:literal,)* }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$word_meta])* $variant,)* }
+
+        impl Value for $name {
+            const KIND: &'static str = "WORD";
+            const FORM: &'static str = $form;
+
+            fn parse(text: &str) -> Option<Self> {
+                match text { $($word => Some(Self::$variant),)* _ => None }
+            }
+
+            fn show(&self) -> String {
+                match self { $(Self::$variant => $word,)* }.to_owned()
+            }
+        }
+    )*};
+}
+
+words! {
+    /// How important a message must be to be written.
+    Level "one of `off`, `error`, `warn`, `info`, `debug`, `trace`" {
+        /// Nothing.
+        Off = "off",
+        /// What needs somebody to act.
+        Error = "error",
+        /// What may need somebody to act.
+        Warn = "warn",
+        /// What an operator wants to see of a healthy proxy.
+        Info = "info",
+        /// What helps to find out why something happened.
+        Debug = "debug",
+        /// Every step.
+        Trace = "trace",
+    }
+
+    /// How messages are written.
+    LogFormat "`human` or `json`" {
+        /// For reading in a terminal.
+        Human = "human",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}

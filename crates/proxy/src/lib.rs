@@ -1,0 +1,12 @@
+//! The proxy as a whole.
+//!
+//! ```text
+//!   defaults ─▶ file ─▶ environment ─▶ flags ──▶ config::load ──▶ Config ──▶ the rooms' own options
+//! ```
+//!
+//! [`config`] turns what a user wrote into one checked [`config::Config`]. Rooms never see that tree: each gets its
+//! own options, made from it here.
+//!
+//! Absent: parsing of command lines, which belongs to the `cloudstate` binary.
+
+pub mod config;
