@@ -1,14 +1,24 @@
 //! What a user function declared, checked and ready to serve.
 //!
 //! ```text
-//!   EntitySpec ──▶ Catalog { services, methods, descriptors }   or a DiscoveryError to report to the function
+//!   EntitySpec ──▶ link files ──▶ check entities ──▶ Catalog { services, methods, keys, HTTP routes, descriptors }
+//!                      └───────────────┴───────────▶ DiscoveryError, to report to the function
 //! ```
 //!
 //! A catalog is immutable: when the function comes back with another declaration, a new one takes its place.
-//! This crate knows no sockets and no entity life cycles.
+//! This crate knows no sockets, no JSON and no entity life cycles.
 
+mod descriptors;
+mod discovery;
+mod error;
+mod eventing;
 mod key;
 mod model;
+mod options;
+#[cfg(test)]
+mod testing;
 
-pub use key::{Key, KeyError};
+pub use discovery::CatalogOptions;
+pub use error::{DiscoveryError, Warning};
+pub use key::{ENTITY_ID_BYTES_MAX, Key, KeyError};
 pub use model::{Catalog, EntityKind, Method, Service};

@@ -35,9 +35,14 @@ impl EntityKind {
 
     /// The kind of an entity type, if it is one of protocol 0.2.
     pub fn from_entity_type(entity_type: &str) -> Option<Self> {
-        [EntityKind::EventSourced, EntityKind::Value, EntityKind::Crdt, EntityKind::Action]
-            .into_iter()
-            .find(|kind| kind.entity_type() == entity_type)
+        [
+            EntityKind::EventSourced,
+            EntityKind::Value,
+            EntityKind::Crdt,
+            EntityKind::Action,
+        ]
+        .into_iter()
+        .find(|kind| kind.entity_type() == entity_type)
     }
 }
 
@@ -98,6 +103,7 @@ pub struct Catalog {
     pub(crate) methods: Vec<Arc<Method>>,
     pub(crate) by_path: HashMap<Arc<str>, Arc<Method>>,
     pub(crate) pool: DescriptorPool,
+    pub(crate) fingerprint: u128,
 }
 
 impl Catalog {
@@ -123,11 +129,18 @@ impl Catalog {
 
     /// The method of a service's full name and a method's simple name.
     pub fn method(&self, service: &str, method: &str) -> Option<&Arc<Method>> {
-        self.methods.iter().find(|m| &*m.service.name == service && &*m.name == method)
+        self.methods
+            .iter()
+            .find(|m| &*m.service.name == service && &*m.name == method)
     }
 
     /// Every file that the function sent.
     pub fn pool(&self) -> &DescriptorPool {
         &self.pool
+    }
+
+    /// Equal for equal declarations, within one version of the proxy: tells when the function came back with another.
+    pub fn fingerprint(&self) -> u128 {
+        self.fingerprint
     }
 }
