@@ -66,14 +66,15 @@ pub enum Action<K: Kind, C> {
     HalfClose,
     /// Drop the stream, whatever its state.
     Reset,
-    /// The activation is over and the machine takes no further input but a command, which starts a new one.
+    /// The activation is over; a command, or an `Open` that follows at once, starts a new one. What comes back later of
+    /// an `Open` or `Load` of this activation, or on its stream, must not be given to the machine any more.
     Stop(StopReason),
 }
 
 /// Why an activation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// Nothing to do for the passivation time, or the proxy drains.
+    /// Nothing to do for the passivation time, the proxy drains, or the function asked for a restart.
     Passivated,
     /// The function, the store or the stream failed.
     Failed,
