@@ -15,6 +15,8 @@
 
 mod ending;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,5 +1,8 @@
 //! The event sourced kind: state is a snapshot and the events after it.
 
+#[cfg(test)]
+mod tests;
+
 use cloudstate_protocol::eventsourced::{
     EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedSnapshot, EventSourcedStreamIn,
     EventSourcedStreamOut, event_sourced_stream_in as stream_in, event_sourced_stream_out as stream_out,

@@ -19,6 +19,8 @@
 pub mod action;
 mod activation;
 mod event_sourced;
+#[cfg(test)]
+mod harness;
 mod kind;
 mod turn;
 mod value;

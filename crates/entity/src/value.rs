@@ -1,5 +1,8 @@
 //! The value kind: state is one value, or none.
 
+#[cfg(test)]
+mod tests;
+
 use cloudstate_protocol::valueentity::{
     ValueEntityAction, ValueEntityInit, ValueEntityInitState, ValueEntityReply, ValueEntityStreamIn,
     ValueEntityStreamOut, value_entity_action, value_entity_stream_in as stream_in,
