@@ -1,5 +1,4 @@
 //! The reference page in `docs/` says what the table of settings says.
-#![expect(clippy::expect_used, reason = "tests stop at what they did not expect")]
 
 use std::path::Path;
 

@@ -1,0 +1,16 @@
+//! One module for each command.
+
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod config;
+
+use crate::args::Command;
+use crate::exit::Failure;
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Call(arguments) => call::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}
