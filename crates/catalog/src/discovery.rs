@@ -11,7 +11,10 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Catalog, DiscoveryError, EntityKind, Key, Method, Service, Warning, descriptors, eventing};
+use crate::http::{self, RouteTable};
+use crate::{
+    Catalog, DiscoveryError, EntityKind, Key, Method, Service, Warning, descriptors, eventing, options,
+};
 
 /// The longest persistence id, in bytes.
 const PERSISTENCE_ID_BYTES_MAX: usize = 1024;
@@ -66,11 +69,14 @@ impl Catalog {
             methods: Vec::new(),
             by_path: HashMap::new(),
             pool,
+            http_bindings: Vec::new(),
+            routes: RouteTable::default(),
             fingerprint: Self::fingerprint_of(spec),
         };
         for entity in &spec.entities {
-            catalog.add(entity, options, &mut warnings)?;
+            catalog.add(entity, options)?;
         }
+        catalog.read_method_options(&mut warnings)?;
         Ok((catalog, warnings))
     }
 
@@ -79,19 +85,13 @@ impl Catalog {
         xxh3_128(&spec.encode_to_vec())
     }
 
-    fn add(
-        &mut self,
-        entity: &Entity,
-        options: &CatalogOptions,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<(), DiscoveryError> {
+    fn add(&mut self, entity: &Entity, options: &CatalogOptions) -> Result<(), DiscoveryError> {
         let descriptor = find_service(&self.pool, &entity.service_name)?;
         let kind = supported_kind(entity, options)?;
         check_shapes(kind, &descriptor)?;
         let keys = keys(kind, &descriptor)?;
         let persistence_id = persistence_id(entity, kind)?;
         self.check_unique(entity, kind)?;
-        eventing::check(&descriptor, warnings)?;
         let service = Arc::new(Service {
             name: entity.service_name.as_str().into(),
             kind,
@@ -105,6 +105,21 @@ impl Catalog {
             self.methods.push(method);
         }
         self.services.push(service);
+        Ok(())
+    }
+
+    /// Eventing options and HTTP rules: after all entities are known to be valid, as they are checked last.
+    fn read_method_options(&mut self, warnings: &mut Vec<Warning>) -> Result<(), DiscoveryError> {
+        let mut subscriptions = eventing::Subscriptions::default();
+        for method in &self.methods {
+            let options = options::of_method(&method.descriptor)?;
+            if let Some(eventing) = &options.eventing {
+                warnings.extend(subscriptions.check(&method.descriptor, eventing)?);
+            }
+            self.http_bindings
+                .extend(http::bindings_of(method, options.http.as_ref())?);
+        }
+        self.routes = RouteTable::new(&self.http_bindings);
         Ok(())
     }
 

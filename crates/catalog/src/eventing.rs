@@ -4,69 +4,93 @@ use std::collections::HashMap;
 
 use cloudstate_protocol::event_destination::Destination;
 use cloudstate_protocol::event_source::Source;
-use cloudstate_protocol::{EventDestination, EventSource};
-use prost_reflect::{MethodDescriptor, ServiceDescriptor};
+use cloudstate_protocol::{EventDestination, EventSource, Eventing};
+use prost_reflect::MethodDescriptor;
 
-use crate::{DiscoveryError, Warning, options};
+use crate::{DiscoveryError, Warning};
 
-/// Checks all methods of a service.
-pub(crate) fn check(service: &ServiceDescriptor, warnings: &mut Vec<Warning>) -> Result<(), DiscoveryError> {
-    // (consumer group, source, input type) to the method that has it.
-    let mut subscribed: HashMap<(String, Source, String), String> = HashMap::new();
-    for method in service.methods() {
-        let Some(eventing) = options::of_method(&method)?.eventing else {
-            continue;
-        };
+/// The subscriptions seen so far. Two methods of a service with one of them in common could not both be served.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    /// To the method that has it.
+    methods: HashMap<Subscription, String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Subscription {
+    service: String,
+    consumer_group: String,
+    source: Source,
+    input: String,
+}
+
+impl Subscriptions {
+    /// Checks the option of a method.
+    pub(crate) fn check(
+        &mut self,
+        method: &MethodDescriptor,
+        eventing: &Eventing,
+    ) -> Result<Option<Warning>, DiscoveryError> {
         let source = eventing
             .r#in
             .as_ref()
-            .map(|source| source_of(&method, source))
+            .map(|source| source_of(method, source))
             .transpose()?;
         let topic = eventing
             .out
             .as_ref()
-            .map(|out| topic_of(&method, out))
+            .map(|out| topic_of(method, out))
             .transpose()?;
         if let (Some(Source::Topic(input)), Some(output)) = (&source, &topic)
             && input == output
         {
             return Err(refuse(
-                &method,
+                method,
                 format!(
-                    "Endpoint [{}] has the same input topic as output topic [{output}], this is not allowed. Publish to another topic.",
+                    "Endpoint [{}] has the same input topic as output topic [{output}], this is not allowed. Publish to \
+                     another topic.",
                     method.full_name()
                 ),
             ));
         }
         if let (Some(source), Some(subscription)) = (&source, &eventing.r#in) {
-            let group = match subscription.consumer_group.as_str() {
-                "" => service.full_name().to_owned(),
-                group => group.to_owned(),
-            };
-            let input = method.input().full_name().to_owned();
-            if let Some(other) =
-                subscribed.insert((group, source.clone(), input), method.full_name().to_owned())
-            {
-                return Err(refuse(
-                    &method,
-                    format!(
-                        "Endpoints [{other}] and [{}] both subscribe to the same event source with the same input type. \
-                     Give one of them another input type or another consumer group.",
-                        method.full_name()
-                    ),
-                ));
-            }
+            self.add(method, source, &subscription.consumer_group)?;
         }
-        if source.is_some() || topic.is_some() {
-            warnings.push(Warning::InactiveEventing {
-                service: service.full_name().to_owned(),
-                method: method.name().to_owned(),
-                source: source.map(|(Source::Topic(name) | Source::EventLog(name))| name),
-                destination: topic,
-            });
+        if source.is_none() && topic.is_none() {
+            return Ok(None);
         }
+        Ok(Some(Warning::InactiveEventing {
+            service: method.parent_service().full_name().to_owned(),
+            method: method.name().to_owned(),
+            source: source.map(|(Source::Topic(name) | Source::EventLog(name))| name),
+            destination: topic,
+        }))
     }
-    Ok(())
+
+    fn add(&mut self, method: &MethodDescriptor, source: &Source, group: &str) -> Result<(), DiscoveryError> {
+        let service = method.parent_service().full_name().to_owned();
+        let subscription = Subscription {
+            consumer_group: if group.is_empty() {
+                service.clone()
+            } else {
+                group.to_owned()
+            },
+            service,
+            source: source.clone(),
+            input: method.input().full_name().to_owned(),
+        };
+        let Some(other) = self.methods.insert(subscription, method.full_name().to_owned()) else {
+            return Ok(());
+        };
+        Err(refuse(
+            method,
+            format!(
+                "Endpoints [{other}] and [{}] both subscribe to the same event source with the same input type. Give one \
+                 of them another input type or another consumer group.",
+                method.full_name()
+            ),
+        ))
+    }
 }
 
 fn source_of(method: &MethodDescriptor, source: &EventSource) -> Result<Source, DiscoveryError> {

@@ -12,6 +12,7 @@ mod descriptors;
 mod discovery;
 mod error;
 mod eventing;
+pub mod http;
 mod key;
 mod model;
 mod options;

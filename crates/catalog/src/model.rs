@@ -8,6 +8,7 @@ use cloudstate_protocol::names;
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 
 use crate::Key;
+use crate::http::{HttpBinding, RouteTable};
 
 /// How the proxy treats the state of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +104,8 @@ pub struct Catalog {
     pub(crate) methods: Vec<Arc<Method>>,
     pub(crate) by_path: HashMap<Arc<str>, Arc<Method>>,
     pub(crate) pool: DescriptorPool,
+    pub(crate) http_bindings: Vec<Arc<HttpBinding>>,
+    pub(crate) routes: RouteTable,
     pub(crate) fingerprint: u128,
 }
 
@@ -137,6 +140,16 @@ impl Catalog {
     /// Every file that the function sent.
     pub fn pool(&self) -> &DescriptorPool {
         &self.pool
+    }
+
+    /// The HTTP endpoints of all methods, in the order of their definition. Each method has at least one.
+    pub fn http_bindings(&self) -> &[Arc<HttpBinding>] {
+        &self.http_bindings
+    }
+
+    /// Finds the HTTP endpoint of a request.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
     }
 
     /// Equal for equal declarations, within one version of the proxy: tells when the function came back with another.

@@ -1,0 +1,113 @@
+//! Path templates of `google.api.http`.
+//!
+//! ```text
+//!   template  = "/" segments [ ":" literal ]
+//!   segments  = segment { "/" segment }
+//!   segment   = "*" | "**" | literal | variable
+//!   variable  = "{" fieldpath [ "=" segments ] "}"        without variables inside
+//!   fieldpath = ident { "." ident }
+//!   literal   = any run, also an empty one, without * { } / : and line breaks
+//! ```
+
+mod parser;
+
+use std::fmt;
+use std::ops::Range;
+
+use super::percent;
+
+/// A parsed path template, with its variables replaced by the segments that they stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathTemplate {
+    text: Box<str>,
+    pub(super) segments: Vec<Segment>,
+    pub(super) variables: Vec<Variable>,
+    /// The literal after the last `:`, decoded.
+    pub(super) verb: Option<Box<str>>,
+}
+
+/// What one segment of a path has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// This text, decoded.
+    Literal(Box<str>),
+    /// Any text without `/`.
+    One,
+    /// The rest of the path, at least one segment. Always the last.
+    Rest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Variable {
+    /// Names joined by `.`.
+    pub(super) field_path: Box<str>,
+    /// The segments that it captures.
+    pub(super) segments: Range<usize>,
+}
+
+/// Why a text is no path template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct TemplateError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in characters from 1. One past the last character is the end of the input.
+    pub column: usize,
+    /// The whole text.
+    pub template: String,
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at ", self.message)?;
+        if self.column > self.template.chars().count() {
+            write!(f, "end of input")?;
+        } else {
+            write!(f, "character {}", self.column)?;
+        }
+        write!(f, " of '{}'", self.template)
+    }
+}
+
+impl PathTemplate {
+    /// Parses a template such as `/v1/{cart=carts/*}/items:add`.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong and in which column.
+    pub fn parse(template: &str) -> Result<Self, TemplateError> {
+        parser::parse(template)
+    }
+
+    /// The template that matches exactly the path `/<segment>/<segment>…` of these texts.
+    pub(super) fn of_literals(segments: &[&str]) -> Self {
+        PathTemplate {
+            text: segments
+                .iter()
+                .flat_map(|segment| ["/", segment])
+                .collect::<String>()
+                .into(),
+            segments: segments
+                .iter()
+                .map(|segment| Segment::Literal((*segment).into()))
+                .collect(),
+            variables: Vec::new(),
+            verb: None,
+        }
+    }
+
+    /// The field paths of the variables, such as `cart.id`, in the order of the template.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|variable| &*variable.field_path)
+    }
+}
+
+impl fmt::Display for PathTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Templates may be written encoded or not: both match the same paths.
+fn literal(text: &str) -> Box<str> {
+    percent::decode(text).map_or_else(|_| text.into(), Into::into)
+}

@@ -1,0 +1,3 @@
+mod routes;
+mod rules;
+mod templates;
