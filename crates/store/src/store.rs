@@ -1,0 +1,284 @@
+//! The handle that the runtime holds.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::committer::Committer;
+use crate::queue::{Pending, PendingOffset, Queue};
+use crate::stats::Counters;
+use crate::{
+    Backend, Cause, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, Layout, Leases, LogPage,
+    Options, Outcome, Reader, ShardId, ShardInfo, Snapshot, Stats, StoredValue, Write, shard_of,
+};
+
+/// An open store. Clones share it; it may be used from any thread.
+///
+/// Commits go through one bounded queue to one thread, which writes all that wait in one transaction. Dropping the last
+/// clone writes what still waits, and ends that thread; [`Store::close`] also waits for it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    shards: u32,
+    queue: Arc<Queue>,
+    counters: Arc<Counters>,
+    reader: Arc<dyn Reader>,
+    leases: Arc<dyn Leases>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close(None);
+    }
+}
+
+impl Store {
+    /// Takes all shards of a backend's store in a new epoch, and starts the committer's thread.
+    ///
+    /// # Errors
+    /// The store was made with another layout, cannot be written, or no thread can be started.
+    pub async fn open(backend: Arc<dyn Backend>, options: Options) -> Result<Store, Error> {
+        let name = backend.name().to_owned();
+        let wanted = Layout::of(options.shards.max(1));
+        let stored = backend.layout(&wanted)?;
+        if stored != wanted {
+            return Err(Error::Layout {
+                store: name,
+                stored,
+                wanted,
+            });
+        }
+        let options = Options {
+            shards: wanted.shards,
+            ..options
+        };
+        let (queue, counters) = (
+            Arc::new(Queue::new(options.clone())),
+            Arc::new(Counters::default()),
+        );
+        let inner = Inner {
+            name,
+            shards: options.shards,
+            queue: Arc::clone(&queue),
+            counters: Arc::clone(&counters),
+            reader: backend.reader(),
+            leases: backend.leases(),
+        };
+        let committer = Committer::new(backend.writer()?, queue, counters, options);
+        start(committer, &inner).await?;
+        Ok(Store {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// How the user names the store, for messages.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The shard of an entity in this store.
+    pub fn shard_of(&self, entity: &EntityKey) -> ShardId {
+        shard_of(entity, self.inner.shards)
+    }
+
+    /// Asks for a commit. It has its place in the order when this returns, so calls of one thread keep theirs; it is
+    /// durable when the future says so. Dropping the future changes nothing about the commit.
+    ///
+    /// A full queue answers [`Error::Overloaded`] at once.
+    pub fn commit(&self, write: Write) -> CommitFuture {
+        let (reply, answer) = oneshot::channel();
+        let size = write.size();
+        match self.inner.queue.push(Pending { write, size, reply }) {
+            Ok(()) => CommitFuture(Waiting::Answer(answer)),
+            Err(error) => {
+                self.inner.counters.shed.fetch_add(1, Relaxed);
+                CommitFuture(Waiting::Refused(Some(error)))
+            }
+        }
+    }
+
+    /// The newest snapshot of an entity.
+    ///
+    /// # Errors
+    /// The store cannot be read, or what it holds is damaged; the same for all reads.
+    pub async fn snapshot(&self, entity: &EntityKey) -> Result<Option<Snapshot>, Error> {
+        self.inner.reader.snapshot(entity).await
+    }
+
+    /// A page of an entity's events with sequences above `after`, of about `max_bytes` and at least one event.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn events(&self, entity: &EntityKey, after: u64, max_bytes: usize) -> Result<EventPage, Error> {
+        self.inner.reader.events(entity, after, max_bytes).await
+    }
+
+    /// The value of an entity.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn value(&self, entity: &EntityKey) -> Result<Option<StoredValue>, Error> {
+        self.inner.reader.value(entity).await
+    }
+
+    /// What a command with this key was answered. The caller compares its clock with `expires`.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn idempotency(&self, entity: &EntityKey, key: &str) -> Result<Option<Idempotency>, Error> {
+        self.inner.reader.idempotency(entity, key).await
+    }
+
+    /// Saves a snapshot some time soon, at best effort: it never blocks, a newer one of the same entity replaces one that
+    /// still waits, and if too many wait it is dropped. Losses are logged and counted. To be called once the events
+    /// that it includes are committed.
+    pub fn save_snapshot(&self, entity: &EntityKey, snapshot: Snapshot) {
+        if !self.inner.queue.push_snapshot(entity.clone(), snapshot) {
+            self.inner.counters.snapshots_lost.fetch_add(1, Relaxed);
+            tracing::debug!(%entity, "snapshot dropped: too many wait to be written");
+        }
+    }
+
+    /// A page of the logs of some shards, for projections.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn log(&self, cursors: &[Cursor], max_bytes: usize) -> Result<LogPage, Error> {
+        self.inner.reader.log(cursors, max_bytes).await
+    }
+
+    /// How far a consumer has read, of the shards where it has read anything.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn offsets(&self, consumer: &str) -> Result<Vec<Cursor>, Error> {
+        self.inner.reader.offsets(consumer).await
+    }
+
+    /// Keeps how far a consumer has read; durable when the future is ready.
+    ///
+    /// # Errors
+    /// The store is closed, overloaded, or fails; then the old offset or the new one is kept.
+    pub async fn put_offset(&self, consumer: &str, cursor: Cursor) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let (shard, offset) = (cursor.shard, cursor.after);
+        self.inner.queue.push_offset(PendingOffset {
+            consumer: consumer.into(),
+            shard,
+            offset,
+            reply,
+        })?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Persistence ids in byte order, above `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn persistence_ids(&self, after: Option<&str>, limit: usize) -> Result<Vec<Arc<str>>, Error> {
+        self.inner.reader.persistence_ids(after, limit).await
+    }
+
+    /// Entities of a persistence id in byte order of their ids, above `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn entities(
+        &self,
+        persistence_id: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<EntityInfo>, Error> {
+        self.inner.reader.entities(persistence_id, after, limit).await
+    }
+
+    /// All shards.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn shards(&self) -> Result<Vec<ShardInfo>, Error> {
+        self.inner.reader.shards().await
+    }
+
+    /// The node leases.
+    pub fn leases(&self) -> &Arc<dyn Leases> {
+        &self.inner.leases
+    }
+
+    /// What was done since the store was opened.
+    pub fn stats(&self) -> Stats {
+        let (waiting, bytes) = self.inner.queue.depth();
+        Stats {
+            queued: waiting as u64,
+            queued_bytes: bytes as u64,
+            ..self.inner.counters.read()
+        }
+    }
+
+    /// Accepts nothing more, writes what waits, and lets go of the store. Closing twice is fine.
+    ///
+    /// # Errors
+    /// The backend could not tidy up. What was answered as applied is durable nonetheless.
+    pub async fn close(&self) -> Result<(), Error> {
+        let (closer, closed) = oneshot::channel();
+        self.inner.queue.close(Some(closer));
+        // No answer: the committer had ended before.
+        closed.await.unwrap_or(Ok(()))
+    }
+}
+
+/// Starts the committer's thread, and waits until it has taken all shards.
+async fn start(mut committer: Committer, inner: &Inner) -> Result<(), Error> {
+    let shards: Vec<ShardId> = (0..inner.shards).map(ShardId::new).collect();
+    let (ready, taken) = oneshot::channel();
+    let work = move || {
+        let result = committer.take(&shards);
+        let go_on = result.is_ok();
+        if ready.send(result).is_ok() && go_on {
+            committer.run();
+        }
+    };
+    let failed = |cause: Cause| Error::Failed {
+        store: inner.name.clone(),
+        attempt: "starting its thread",
+        cause,
+    };
+    std::thread::Builder::new()
+        .name("store-committer".to_owned())
+        .spawn(work)
+        .map_err(|cause| failed(Arc::new(cause)))?;
+    taken.await.unwrap_or_else(|gone| Err(failed(Arc::new(gone))))
+}
+
+/// A commit under way. Ready when its outcome is known.
+#[must_use = "the outcome says whether the commit is durable"]
+pub struct CommitFuture(Waiting);
+
+enum Waiting {
+    Answer(oneshot::Receiver<Outcome>),
+    Refused(Option<Error>),
+}
+
+impl Future for CommitFuture {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        match &mut self.0 {
+            // Dropped without an answer: the committer died with the commit in its hands.
+            Waiting::Answer(answer) => Pin::new(answer)
+                .poll(context)
+                .map(|o| o.unwrap_or(Outcome::Unknown)),
+            Waiting::Refused(error) => {
+                Poll::Ready(error.take().map_or(Outcome::Unknown, Outcome::NotApplied))
+            }
+        }
+    }
+}
