@@ -2,6 +2,7 @@
 
 mod commits;
 mod failures;
+mod laws;
 mod passivation;
 mod queue;
 mod timeouts;
