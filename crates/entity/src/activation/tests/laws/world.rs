@@ -13,9 +13,10 @@ const QUEUED_COMMANDS: usize = 4;
 pub(super) enum Move {
     /// Whatever the machine waits for comes out well; the function replies like this.
     Progress(Shape),
-    /// A new caller asks.
+    /// A new caller asks, and may be gone before anybody listens.
     Ask {
         padding: usize,
+        gone: bool,
     },
     /// One of the callers goes away.
     Leave(Index),
