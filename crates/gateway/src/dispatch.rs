@@ -1,0 +1,25 @@
+//! Decides which face of the gateway answers a request.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use cloudstate_runtime::Router;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::body::Body;
+use crate::gateway::Core;
+use crate::{grpc, transcode};
+
+/// Answers one request: gRPC if its content type says so, else HTTP. Never fails: errors are answers.
+pub(crate) async fn respond<R: Router>(
+    core: Rc<Core<R>>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let front = core.current();
+    if request.version() == Version::HTTP_2 && grpc::is_grpc(request.headers()) {
+        return Ok(grpc::serve(core, front, request).await);
+    }
+    // In a box: it is rarer and its state is larger, which would grow the task of every gRPC call.
+    Ok(Box::pin(transcode::serve(core, front, request)).await)
+}

@@ -1,0 +1,138 @@
+//! What the client port serves, and its form on one core.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cloudstate_catalog::{Catalog, EntityKind, Method};
+
+use crate::builtin::{self, Builtin};
+use crate::metrics::{CoreMetrics, MethodCounters};
+
+/// A declaration of the function, prepared for serving. Built once for each [`Catalog`] and shared by all cores.
+#[derive(Debug)]
+pub struct Routes {
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl Routes {
+    /// Prepares a catalog.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Routes { catalog }
+    }
+}
+
+/// What the client port serves at one moment. Swapped as a whole; a call keeps the one it began with.
+#[derive(Debug, Clone)]
+pub struct Front {
+    pub(crate) routes: Option<Arc<Routes>>,
+    pub(crate) unavailable: Option<Arc<str>>,
+}
+
+impl Front {
+    /// Serves a declaration.
+    pub fn serving(routes: Arc<Routes>) -> Self {
+        Front {
+            routes: Some(routes),
+            unavailable: None,
+        }
+    }
+
+    /// Nothing was declared yet: every call is answered with UNAVAILABLE or 503 and this text.
+    pub fn unavailable(reason: impl Into<Arc<str>>) -> Self {
+        Front {
+            routes: None,
+            unavailable: Some(reason.into()),
+        }
+    }
+
+    /// The function is lost: its methods stay known and visible to reflection, but calls are answered with UNAVAILABLE
+    /// or 503 and this text.
+    pub fn lost(routes: Arc<Routes>, reason: impl Into<Arc<str>>) -> Self {
+        Front {
+            routes: Some(routes),
+            unavailable: Some(reason.into()),
+        }
+    }
+
+    /// Whether the function's methods are served.
+    pub fn is_serving(&self) -> bool {
+        self.unavailable.is_none() && self.routes.is_some()
+    }
+}
+
+/// A front as one core serves it: look-up by path, with this core's counters beside each method.
+pub(crate) struct CoreFront {
+    pub(crate) shared: Arc<Front>,
+    by_path: HashMap<Arc<str>, Rc<Route>>,
+    /// Counts what has no route.
+    pub(crate) unknown: Arc<MethodCounters>,
+}
+
+/// One method that can be called.
+pub(crate) struct Route {
+    pub(crate) target: Target,
+    pub(crate) client_streaming: bool,
+    /// Whether anybody would read the caller's metadata: entities get none unless their declaration asks for it.
+    pub(crate) wants_metadata: bool,
+    pub(crate) counters: Arc<MethodCounters>,
+    /// Whether a warning about this method's reply metadata was logged: one is enough.
+    pub(crate) warned: Cell<bool>,
+}
+
+/// Who answers.
+pub(crate) enum Target {
+    /// The user function.
+    Function(Arc<Method>),
+    /// The gateway.
+    Builtin(Builtin),
+}
+
+impl CoreFront {
+    pub(crate) fn new(shared: Arc<Front>, metrics: &CoreMetrics) -> Self {
+        let mut by_path = HashMap::new();
+        for (path, builtin) in builtin::ALL {
+            by_path.insert(Arc::from(path), Rc::new(Route::builtin(path, builtin, metrics)));
+        }
+        // After the built-in ones, so that a function that declares such a service itself is the one that answers.
+        for method in shared.routes.iter().flat_map(|routes| routes.catalog.methods()) {
+            by_path.insert(method.path.clone(), Rc::new(Route::function(method, metrics)));
+        }
+        let unknown = metrics.method(&"".into(), &"unknown".into());
+        CoreFront {
+            shared,
+            by_path,
+            unknown,
+        }
+    }
+
+    /// The route of `/<service>/<method>`.
+    pub(crate) fn route(&self, path: &str) -> Option<&Rc<Route>> {
+        self.by_path.get(path)
+    }
+}
+
+impl Route {
+    fn function(method: &Arc<Method>, metrics: &CoreMetrics) -> Self {
+        let service = &method.service;
+        Route {
+            client_streaming: method.client_streaming,
+            wants_metadata: service.kind == EntityKind::Action || service.command_metadata,
+            counters: metrics.method(&service.name, &method.name),
+            target: Target::Function(method.clone()),
+            warned: Cell::new(false),
+        }
+    }
+
+    fn builtin(path: &str, builtin: Builtin, metrics: &CoreMetrics) -> Self {
+        let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or(("", path));
+        Route {
+            client_streaming: builtin.client_streaming(),
+            wants_metadata: false,
+            counters: metrics.method(&service.into(), &method.into()),
+            target: Target::Builtin(builtin),
+            warned: Cell::new(false),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Serves clients on one port: gRPC for the function's services straight from their descriptors, HTTP/JSON by
+//! `google.api.http`, server reflection and health.
+//!
+//! ```text
+//!   connection ──▶ accept (HTTP/1.1 or HTTP/2) ──▶ dispatch ──┬─ grpc ────┐
+//!                                                             ├─ http ────┼──Call──▶ Router ──Replies──▶ response
+//!                                                             └─ builtin: reflection, health
+//! ```
+//!
+//! Everything here lives on one thread: a connection is served wholly by the core that accepted it, and the router of
+//! that core takes its calls. What is served is a [`Front`]; a new declaration of the function swaps it, running calls
+//! keep the old one.
+//!
+//! Absent on purpose: entities, stores, and the decision *when* the port opens. gRPC requests are never re-encoded:
+//! only HTTP/JSON looks into messages.
+
+mod accept;
+mod base64;
+mod body;
+mod builtin;
+mod dispatch;
+mod front;
+mod gateway;
+mod grpc;
+mod metadata;
+mod metrics;
+mod options;
+mod status;
+mod transcode;
+
+pub use accept::connections;
+pub use front::{Front, Routes};
+pub use gateway::Gateway;
+pub use metrics::Metrics;
+pub use options::Options;
+
+/// Generated messages of the protocols that the gateway itself serves.
+#[allow(missing_docs, unreachable_pub, dead_code, clippy::all)]
+mod packages {
+    include!(concat!(env!("OUT_DIR"), "/packages.rs"));
+}

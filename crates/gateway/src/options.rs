@@ -1,0 +1,47 @@
+//! Limits and time-outs of the client port.
+
+use std::time::Duration;
+
+/// Limits and time-outs of the client port. All counts are per core.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Largest request message in bytes, after decompression; larger ones are refused with RESOURCE_EXHAUSTED or 413.
+    pub max_request_bytes: usize,
+    /// Connections served at once; further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Calls open at once on one HTTP/2 connection; announced to the client, which waits.
+    pub max_concurrent_streams: u32,
+    /// Largest set of request headers in bytes; larger ones are answered with 431.
+    pub max_header_bytes: u32,
+    /// How long a new connection may take to say which protocol it speaks, and a request to send its headers.
+    pub header_read_timeout: Duration,
+    /// How long the single message of a unary request may take to arrive.
+    pub body_read_timeout: Duration,
+    /// After this long without a frame, an HTTP/2 client is asked whether it is still there.
+    pub keep_alive_interval: Duration,
+    /// How long it may take to answer that.
+    pub keep_alive_timeout: Duration,
+    /// At shutdown, how long running calls may go on before they are cut off.
+    pub drain_timeout: Duration,
+    /// Replies of at least this many bytes are compressed for gRPC clients that accept gzip; `None` compresses nothing,
+    /// which is right inside a data centre: many clients announce gzip without needing it, and it costs more CPU than the
+    /// rest of the call.
+    pub compress_replies_from: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            max_request_bytes: 8 * 1024 * 1024,
+            max_connections: 8192,
+            max_concurrent_streams: 4096,
+            max_header_bytes: 32 * 1024,
+            header_read_timeout: Duration::from_secs(10),
+            body_read_timeout: Duration::from_secs(30),
+            keep_alive_interval: Duration::from_secs(60),
+            keep_alive_timeout: Duration::from_secs(20),
+            drain_timeout: Duration::from_secs(10),
+            compress_replies_from: None,
+        }
+    }
+}
