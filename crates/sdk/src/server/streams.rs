@@ -1,0 +1,287 @@
+//! One call: finds what is called and runs it.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloudstate_protocol::action::ActionCommand;
+use cloudstate_protocol::eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut};
+use cloudstate_protocol::valueentity::{ValueEntityStreamIn, ValueEntityStreamOut};
+use cloudstate_protocol::{ProxyInfo, UserFunctionError, names};
+use futures_util::StreamExt;
+use futures_util::stream;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::Request;
+use prost::{DecodeError, Message};
+use tokio::task::JoinSet;
+
+use super::Shared;
+use super::frames::{FrameError, Frames};
+use super::output::{Code, Output, Status};
+use crate::action::{self, Answer, Cancelled};
+use crate::dispatch::Step;
+use crate::{Declaration, event_sourced, value};
+
+/// Why a call ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("malformed message: {0}")]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Http(#[from] h2::Error),
+    #[error("the user function is shutting down")]
+    Draining,
+}
+
+impl CallError {
+    /// What the proxy is told; `None` if it has gone.
+    fn status(&self) -> Option<Status> {
+        let code = match self {
+            CallError::Frame(FrameError::Gone(_)) | CallError::Http(_) => return None,
+            CallError::Frame(FrameError::TooLarge { .. }) => Code::ResourceExhausted,
+            CallError::Frame(FrameError::Compressed) => Code::Unimplemented,
+            CallError::Frame(FrameError::Truncated) | CallError::Decode(_) => Code::InvalidArgument,
+            CallError::Draining => Code::Unavailable,
+        };
+        Some(Status::new(code, self.to_string()))
+    }
+}
+
+/// What this server can be asked for.
+enum Method {
+    EventSourced,
+    Value,
+    Action,
+    Discover,
+    ReportError,
+}
+
+impl Method {
+    /// The method at a path, if there is anything registered for it.
+    fn at(path: &str, declaration: &Declaration) -> Option<Self> {
+        let (method, served) = match path {
+            names::EVENT_SOURCED_PATH => (Method::EventSourced, !declaration.event_sourced.is_empty()),
+            names::VALUE_ENTITY_PATH => (Method::Value, !declaration.value.is_empty()),
+            names::ACTION_UNARY_PATH
+            | names::ACTION_STREAMED_IN_PATH
+            | names::ACTION_STREAMED_OUT_PATH
+            | names::ACTION_STREAMED_PATH => (Method::Action, !declaration.action.is_empty()),
+            names::DISCOVER_PATH => (Method::Discover, true),
+            names::REPORT_ERROR_PATH => (Method::ReportError, true),
+            _ => return None,
+        };
+        served.then_some(method)
+    }
+}
+
+/// Starts serving a call. The returned future is as small as the method allows: there may be a hundred thousand idle
+/// entity streams.
+pub(super) fn spawn(
+    tasks: &mut JoinSet<()>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    shared: &Arc<Shared>,
+) {
+    let path = request.uri().path();
+    let method = Method::at(path, &shared.declaration);
+    let Some(method) = method else {
+        return log_lost(Output::reject(respond, path));
+    };
+    let input = Frames::new(request.into_body(), shared.options.max_message_bytes);
+    let output = match Output::open(respond) {
+        Ok(output) => output,
+        Err(error) => return log_lost(Err(error)),
+    };
+    let shared = shared.clone();
+    match method {
+        Method::EventSourced => {
+            let machine = event_sourced::Stream::new(shared.declaration.event_sourced.clone());
+            tasks.spawn(entity(input, output, machine, shared))
+        }
+        Method::Value => {
+            let machine = value::Stream::new(shared.declaration.value.clone());
+            tasks.spawn(entity(input, output, machine, shared))
+        }
+        Method::Action => tasks.spawn(call_action(input, output, shared)),
+        Method::Discover => tasks.spawn(discover(input, output, shared)),
+        Method::ReportError => tasks.spawn(report_error(input, output)),
+    };
+}
+
+/// The proxy has gone in the middle of a call; it knows, and nobody else is concerned.
+fn log_lost(sent: Result<(), h2::Error>) {
+    if let Err(error) = sent {
+        tracing::debug!("a call could not be answered: {error}");
+    }
+}
+
+fn finish(output: Output, ended: Result<(), CallError>) {
+    let status = match ended {
+        Ok(()) => Some(Status::OK),
+        Err(error) => {
+            let status = error.status();
+            tracing::debug!("a call ended early: {error}");
+            status
+        }
+    };
+    if let Some(status) = status {
+        log_lost(output.finish(&status));
+    }
+}
+
+/// The machine of an entity stream of any kind.
+trait Machine: Send + 'static {
+    type In: Message + Default;
+    type Out: Message;
+
+    fn handle(&mut self, message: Self::In) -> Step<Self::Out>;
+}
+
+impl Machine for event_sourced::Stream {
+    type In = EventSourcedStreamIn;
+    type Out = EventSourcedStreamOut;
+
+    fn handle(&mut self, message: Self::In) -> Step<Self::Out> {
+        event_sourced::Stream::handle(self, message)
+    }
+}
+
+impl Machine for value::Stream {
+    type In = ValueEntityStreamIn;
+    type Out = ValueEntityStreamOut;
+
+    fn handle(&mut self, message: Self::In) -> Step<Self::Out> {
+        value::Stream::handle(self, message)
+    }
+}
+
+/// Serves one activation of an entity, until the proxy half-closes, the entity fails, or the function is asked to stop:
+/// an entity is idle between two messages, so nothing is lost then.
+async fn entity(mut input: Frames, mut output: Output, mut machine: impl Machine, shared: Arc<Shared>) {
+    let ended = {
+        let mut draining = pin!(shared.draining.cancelled());
+        let turns = async {
+            while let Some(bytes) = input.next().await? {
+                match machine.handle(Message::decode(bytes)?) {
+                    Step::Silent => {}
+                    Step::Send(message) => output.send(&message).await?,
+                    Step::End(message) => return Ok(output.send(&message).await?),
+                }
+            }
+            Ok(())
+        };
+        tokio::select! {
+            biased;
+            ended = turns => ended,
+            () = &mut draining => Err(CallError::Draining),
+        }
+    };
+    finish(output, ended);
+}
+
+/// Serves one call of an action, in any of the four shapes.
+async fn call_action(input: Frames, mut output: Output, shared: Arc<Shared>) {
+    let answered = {
+        let running = answer(messages(input), &mut output, &shared);
+        pin!(running).await
+    };
+    match answered {
+        Some(ended) => finish(output, ended),
+        None => tracing::debug!("the proxy cancelled the call of an action"),
+    }
+}
+
+async fn answer(
+    messages: action::Messages,
+    output: &mut Output,
+    shared: &Shared,
+) -> Option<Result<(), CallError>> {
+    let answer = tokio::select! {
+        biased;
+        answer = action::start(&shared.declaration.action, messages) => answer,
+        () = output.cancelled() => return None,
+    };
+    let mut responses = match answer {
+        Answer::One(response) => stream::once(response).filter_map(std::future::ready).boxed(),
+        Answer::Many(responses) => responses,
+    };
+    loop {
+        let response = tokio::select! {
+            biased;
+            response = responses.next() => response,
+            () = output.cancelled() => return None,
+        };
+        let Some(response) = response else {
+            return Some(Ok(()));
+        };
+        if let Err(error) = output.send(&response).await {
+            return Some(Err(error.into()));
+        }
+    }
+}
+
+/// The messages of an action's call. Whatever is wrong with them, the call is over.
+fn messages(input: Frames) -> action::Messages {
+    Box::pin(stream::unfold(input, |mut input| async move {
+        let message = match input.next().await {
+            Ok(None) => return None,
+            Ok(Some(bytes)) => ActionCommand::decode(bytes).map_err(CallError::from),
+            Err(error) => Err(CallError::from(error)),
+        };
+        let message = message.map_err(|error| {
+            tracing::debug!("an action's call lost its input: {error}");
+            Cancelled
+        });
+        Some((message, input))
+    }))
+}
+
+async fn discover(mut input: Frames, mut output: Output, shared: Arc<Shared>) {
+    let ended = async {
+        let proxy: ProxyInfo = read_one(&mut input).await?;
+        log_proxy(&proxy, &shared.declaration);
+        Ok(output.send(&shared.declaration.spec).await?)
+    };
+    let ended = ended.await;
+    finish(output, ended);
+}
+
+fn log_proxy(proxy: &ProxyInfo, declaration: &Declaration) {
+    let ProxyInfo {
+        proxy_name,
+        proxy_version,
+        protocol_major_version,
+        protocol_minor_version,
+        ..
+    } = proxy;
+    tracing::info!(
+        "discovered by {proxy_name} {proxy_version}, protocol {protocol_major_version}.{protocol_minor_version}"
+    );
+    for entity in &declaration.spec.entities {
+        if !proxy.supported_entity_types.contains(&entity.entity_type) {
+            tracing::error!(
+                "the proxy does not support {} of {}",
+                entity.entity_type,
+                entity.service_name
+            );
+        }
+    }
+}
+
+async fn report_error(mut input: Frames, mut output: Output) {
+    let ended = async {
+        let report: UserFunctionError = read_one(&mut input).await?;
+        tracing::error!("the proxy reports: {}", report.message);
+        Ok(output.send(&()).await?)
+    };
+    let ended = ended.await;
+    finish(output, ended);
+}
+
+async fn read_one<M: Message + Default>(input: &mut Frames) -> Result<M, CallError> {
+    let bytes = input.next().await?.ok_or(FrameError::Truncated)?;
+    Ok(M::decode(bytes)?)
+}
