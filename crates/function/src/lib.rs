@@ -15,6 +15,7 @@
 //! failed request ([`Error::is_unavailable`]); the caller decides.
 
 mod connection;
+pub mod discovery;
 mod error;
 mod framing;
 mod link;

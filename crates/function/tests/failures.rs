@@ -373,7 +373,7 @@ async fn a_crash_fails_open_streams_and_a_restart_on_the_same_port_is_found() {
     sender.send(&Any::default()).await.unwrap();
     assert!(receiver.message::<Any>().await.unwrap().is_some());
     let addr = server.addr();
-    drop(server);
+    server.crash().await;
     let error = receiver.message::<Any>().await.unwrap_err();
     assert!(error.is_lost() && !error.is_unavailable(), "{error:?}");
     assert_eq!(sender.send(&Any::default()).await, Err(Error::StreamEnded));

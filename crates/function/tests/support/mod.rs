@@ -151,6 +151,11 @@ impl Server {
         SocketAddr::new(host.parse().unwrap(), *port)
     }
 
+    /// Ends as a killed process does, and returns when the port is free.
+    pub async fn crash(self) {
+        self.tasks.take().shutdown().await;
+    }
+
     /// Waits until so many calls have arrived.
     pub async fn calls(&self, count: usize) {
         self.seen
