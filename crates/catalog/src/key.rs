@@ -12,7 +12,7 @@ use prost_reflect::{Cardinality, FieldDescriptor, MethodDescriptor};
 
 use crate::{DiscoveryError, options};
 use scalar::{Scalar, ScalarType};
-use scan::{RawValue, scan};
+use scan::{RawValue, scan_all, scan_one};
 
 /// The longest entity id, in bytes.
 pub const ENTITY_ID_BYTES_MAX: usize = 1024;
@@ -33,7 +33,8 @@ pub struct Key {
 #[derive(Debug)]
 struct KeyField {
     name: Arc<str>,
-    number: u32,
+    /// Field number and wire type, as they stand before the value.
+    tag: u64,
     scalar_type: ScalarType,
     /// The text when the field is absent.
     default: Box<str>,
@@ -133,12 +134,7 @@ impl Key {
     pub fn extract<'a>(&self, request: &'a [u8]) -> Result<Cow<'a, str>, KeyError> {
         let id = match &*self.fields {
             [] => return Ok(Cow::Borrowed("")),
-            [field] => {
-                let mut found = [None];
-                scan(&self.fields, request, &mut found)?;
-                let [value] = found;
-                field.text(value)?
-            }
+            [field] => field.text(scan_one(field, request)?)?,
             fields => Cow::Owned(join(fields, request)?),
         };
         match id.len() {
@@ -159,9 +155,8 @@ impl Key {
 
 /// The id of several fields; empty if each of them is.
 fn join(fields: &[KeyField], request: &[u8]) -> Result<String, KeyError> {
-    let mut found = vec![None; fields.len()];
-    scan(fields, request, &mut found)?;
-    let mut id = String::new();
+    let found = scan_all(fields, request)?;
+    let mut id = String::with_capacity(64);
     let mut all_empty = true;
     for (index, (field, value)) in fields.iter().zip(found).enumerate() {
         if index > 0 {
@@ -169,15 +164,19 @@ fn join(fields: &[KeyField], request: &[u8]) -> Result<String, KeyError> {
         }
         let text = field.text(value)?;
         all_empty &= text.is_empty();
-        for c in text.chars() {
-            match c {
-                '%' => id.push_str("%25"),
-                '-' => id.push_str("%2D"),
-                c => id.push(c),
-            }
-        }
+        push_escaped(&mut id, &text);
     }
     Ok(if all_empty { String::new() } else { id })
+}
+
+fn push_escaped(id: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['%', '-']) {
+        id.push_str(&rest[..at]);
+        id.push_str(if rest[at..].starts_with('%') { "%25" } else { "%2D" });
+        rest = &rest[at + 1..];
+    }
+    id.push_str(rest);
 }
 
 impl KeyField {
@@ -207,7 +206,7 @@ impl KeyField {
         });
         Ok(KeyField {
             name: field.name().into(),
-            number: field.number(),
+            tag: u64::from(field.number()) << 3 | u64::from(scalar_type.wire_type()),
             default: default.text(&scalar_type).into(),
             scalar_type,
             rivals: rivals.unwrap_or_default(),
@@ -216,14 +215,26 @@ impl KeyField {
 
     #[inline]
     fn text<'a>(&self, value: Option<RawValue<'a>>) -> Result<Cow<'a, str>, KeyError> {
-        let Some(value) = value else {
-            return Ok(Cow::Owned(self.default.to_string()));
-        };
-        match self.scalar_type.read(value) {
-            Some(scalar) => Ok(scalar.text(&self.scalar_type)),
-            None => Err(KeyError::NotUtf8 {
-                field: self.name.to_string(),
-            }),
+        match value {
+            // The usual key goes the short way.
+            Some(RawValue::Bytes(bytes)) if matches!(self.scalar_type, ScalarType::String) => {
+                std::str::from_utf8(bytes)
+                    .map(Cow::Borrowed)
+                    .map_err(|_| self.not_utf8())
+            }
+            Some(value) => Ok(self
+                .scalar_type
+                .read(value)
+                .ok_or_else(|| self.not_utf8())?
+                .text(&self.scalar_type)),
+            None => Ok(Cow::Owned(self.default.to_string())),
+        }
+    }
+
+    #[cold]
+    fn not_utf8(&self) -> KeyError {
+        KeyError::NotUtf8 {
+            field: self.name.to_string(),
         }
     }
 }

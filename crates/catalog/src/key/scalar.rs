@@ -138,7 +138,6 @@ impl<'a> Scalar<'a> {
     }
 
     /// The text that stands in an entity id.
-    #[inline]
     pub(super) fn text(self, scalar_type: &ScalarType) -> Cow<'a, str> {
         Cow::Owned(match self {
             Scalar::String(text) => return Cow::Borrowed(text),

@@ -32,89 +32,146 @@ impl RawValue<'_> {
     }
 }
 
-/// Fills `found`, which runs parallel to `fields`.
+/// Why the walk ended early. Small, so that it travels in registers; [`KeyError`] is made of it at the end.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    TruncatedNumber,
+    LongNumber,
+    TruncatedField,
+    FieldNumber,
+    UnknownWireType,
+    GroupEnd,
+    GroupWithoutEnd,
+    GroupDepth,
+    /// The tag of a key field with another wire type.
+    WireType(u64),
+}
+
+/// The last value of one field.
 #[inline]
-pub(super) fn scan<'a>(
+pub(super) fn scan_one<'a>(field: &KeyField, request: &'a [u8]) -> Result<Option<RawValue<'a>>, KeyError> {
+    let mut found = None;
+    scan(std::slice::from_ref(field), request, |_, value| found = value)?;
+    Ok(found)
+}
+
+/// The last value of each of the fields, in their order.
+pub(super) fn scan_all<'a>(
     fields: &[KeyField],
     request: &'a [u8],
-    found: &mut [Option<RawValue<'a>>],
+) -> Result<Vec<Option<RawValue<'a>>>, KeyError> {
+    let mut found = vec![None; fields.len()];
+    scan(fields, request, |index, value| found[index] = value)?;
+    Ok(found)
+}
+
+/// Calls `put` with the index of a field and each value, or `None` where another member of its oneof follows.
+///
+/// Inlined into its two callers: with one field there is no loop over fields, and the state stays in registers.
+#[inline(always)]
+fn scan<'a>(
+    fields: &[KeyField],
+    request: &'a [u8],
+    mut put: impl FnMut(usize, Option<RawValue<'a>>),
 ) -> Result<(), KeyError> {
-    let mut reader = Reader {
-        bytes: request,
-        position: 0,
-    };
-    while reader.position < request.len() {
-        let (number, wire_type) = reader.tag()?;
-        let mut value = None;
-        for (field, slot) in fields.iter().zip(found.iter_mut()) {
-            if field.number == number {
-                let expected = field.scalar_type.wire_type();
-                if wire_type != expected {
-                    return Err(KeyError::WireType {
-                        field: field.name.to_string(),
-                        found: wire_type,
-                        expected,
-                    });
-                }
-                let read = reader.value(number, wire_type)?;
-                value = read;
-                *slot = read;
-            } else if field.rivals.contains(&number) {
-                *slot = None;
+    let mut reader = Reader { rest: request };
+    match walk(fields, &mut reader, &mut put) {
+        Ok(()) => Ok(()),
+        Err(fault) => Err(fault.explain(fields, request.len() - reader.rest.len())),
+    }
+}
+
+#[inline(always)]
+fn walk<'a>(
+    fields: &[KeyField],
+    reader: &mut Reader<'a>,
+    put: &mut impl FnMut(usize, Option<RawValue<'a>>),
+) -> Result<(), Fault> {
+    'fields: while !reader.rest.is_empty() {
+        let start = *reader;
+        let tag = reader.varint()?;
+        for (index, field) in fields.iter().enumerate() {
+            if field.tag == tag {
+                put(index, Some(reader.value((tag & 7) as u8)?));
+                continue 'fields;
             }
         }
-        if value.is_none() {
-            reader.skip(number, wire_type)?;
+        let Some(number) = field_number(tag) else {
+            *reader = start;
+            return Err(Fault::FieldNumber);
+        };
+        for (index, field) in fields.iter().enumerate() {
+            if u64::from(number) == field.tag >> 3 {
+                return Err(Fault::WireType(tag));
+            }
+            if !field.rivals.is_empty() && field.rivals.contains(&number) {
+                put(index, None);
+            }
         }
+        reader.skip(tag)?;
     }
     Ok(())
 }
 
+#[inline]
+fn field_number(tag: u64) -> Option<u32> {
+    u32::try_from(tag)
+        .ok()
+        .map(|tag| tag >> 3)
+        .filter(|number| *number != 0)
+}
+
+impl Fault {
+    #[cold]
+    fn explain(self, fields: &[KeyField], position: usize) -> KeyError {
+        let reason = match self {
+            Fault::TruncatedNumber => "truncated number",
+            Fault::LongNumber => "number of more than 64 bits",
+            Fault::TruncatedField => "truncated field",
+            Fault::FieldNumber => "invalid field number",
+            Fault::UnknownWireType => "unknown wire type",
+            Fault::GroupEnd => "unexpected end of a group",
+            Fault::GroupWithoutEnd => "group without end",
+            Fault::GroupDepth => "groups nested too deeply",
+            Fault::WireType(tag) => match fields.iter().find(|field| field.tag >> 3 == tag >> 3) {
+                Some(field) => {
+                    return KeyError::WireType {
+                        field: field.name.to_string(),
+                        found: (tag & 7) as u8,
+                        expected: field.scalar_type.wire_type(),
+                    };
+                }
+                None => "unknown wire type",
+            },
+        };
+        KeyError::Malformed { reason, position }
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Reader<'a> {
-    bytes: &'a [u8],
-    position: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn malformed(&self, reason: &'static str) -> KeyError {
-        KeyError::Malformed {
-            reason,
-            position: self.position,
+    #[inline(always)]
+    fn varint(&mut self) -> Result<u64, Fault> {
+        match self.rest {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
         }
     }
 
-    /// A field number and wire type.
-    #[inline]
-    fn tag(&mut self) -> Result<(u32, u8), KeyError> {
-        let start = self.position;
-        let tag = self.varint()?;
-        let number = u32::try_from(tag).unwrap_or(0) >> 3;
-        if number == 0 {
-            return Err(KeyError::Malformed {
-                reason: "invalid field number",
-                position: start,
-            });
-        }
-        Ok((number, (tag & 7) as u8))
-    }
-
-    #[inline]
-    fn varint(&mut self) -> Result<u64, KeyError> {
-        if let Some(&byte) = self.bytes.get(self.position)
-            && byte < 0x80
-        {
-            self.position += 1;
-            return Ok(u64::from(byte));
-        }
-        self.long_varint()
-    }
-
-    fn long_varint(&mut self) -> Result<u64, KeyError> {
+    #[cold]
+    fn long_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0_u64;
         for index in 0..10 {
-            let Some(&byte) = self.bytes.get(self.position + index) else {
-                self.position = self.bytes.len();
-                return Err(self.malformed("truncated number"));
+            let Some(&byte) = self.rest.get(index) else {
+                self.rest = &[];
+                return Err(Fault::TruncatedNumber);
             };
             // The tenth byte has room for one more bit.
             if index == 9 && byte > 1 {
@@ -122,35 +179,33 @@ impl<'a> Reader<'a> {
             }
             value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
-                self.position += index + 1;
+                self.rest = &self.rest[index + 1..];
                 return Ok(value);
             }
         }
-        Err(self.malformed("number of more than 64 bits"))
+        Err(Fault::LongNumber)
     }
 
-    #[inline]
-    fn take(&mut self, length: u64) -> Result<&'a [u8], KeyError> {
-        let rest = &self.bytes[self.position..];
-        match usize::try_from(length) {
-            Ok(length) if length <= rest.len() => {
-                self.position += length;
-                Ok(&rest[..length])
-            }
-            _ => Err(self.malformed("truncated field")),
-        }
+    #[inline(always)]
+    fn take(&mut self, length: u64) -> Result<&'a [u8], Fault> {
+        let split = usize::try_from(length)
+            .ok()
+            .and_then(|length| self.rest.split_at_checked(length));
+        let (taken, rest) = split.ok_or(Fault::TruncatedField)?;
+        self.rest = rest;
+        Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], KeyError> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N as u64)?);
-        Ok(array)
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(Fault::TruncatedField)?;
+        self.rest = rest;
+        Ok(*taken)
     }
 
-    /// The value of a field; `None` if it is a group, which is skipped.
-    #[inline]
-    fn value(&mut self, number: u32, wire_type: u8) -> Result<Option<RawValue<'a>>, KeyError> {
-        Ok(Some(match wire_type {
+    /// The value of a field that is no group.
+    #[inline(always)]
+    fn value(&mut self, wire_type: u8) -> Result<RawValue<'a>, Fault> {
+        Ok(match wire_type {
             LENGTH_DELIMITED => {
                 let length = self.varint()?;
                 RawValue::Bytes(self.take(length)?)
@@ -158,32 +213,35 @@ impl<'a> Reader<'a> {
             VARINT => RawValue::Varint(self.varint()?),
             FIXED64 => RawValue::Fixed64(u64::from_le_bytes(self.array()?)),
             FIXED32 => RawValue::Fixed32(u32::from_le_bytes(self.array()?)),
-            GROUP_START => {
-                self.skip_group(number)?;
-                return Ok(None);
-            }
-            GROUP_END => return Err(self.malformed("unexpected end of a group")),
-            _ => return Err(self.malformed("unknown wire type")),
-        }))
+            _ => return Err(Fault::UnknownWireType),
+        })
     }
 
-    #[inline]
-    fn skip(&mut self, number: u32, wire_type: u8) -> Result<(), KeyError> {
-        self.value(number, wire_type).map(|_| ())
+    /// Skips the value behind a tag.
+    #[inline(always)]
+    fn skip(&mut self, tag: u64) -> Result<(), Fault> {
+        match (tag & 7) as u8 {
+            GROUP_START => self.skip_group(tag),
+            GROUP_END => Err(Fault::GroupEnd),
+            wire_type => self.value(wire_type).map(|_| ()),
+        }
     }
 
     /// Skips to the end of a group whose start was read.
-    fn skip_group(&mut self, number: u32) -> Result<(), KeyError> {
-        let mut open = vec![number];
+    fn skip_group(&mut self, start: u64) -> Result<(), Fault> {
+        let mut open = vec![start];
         while let Some(&innermost) = open.last() {
-            if self.position >= self.bytes.len() {
-                return Err(self.malformed("group without end"));
+            if self.rest.is_empty() {
+                return Err(Fault::GroupWithoutEnd);
             }
-            match self.tag()? {
-                (number, GROUP_START) if open.len() < GROUP_DEPTH_MAX => open.push(number),
-                (_, GROUP_START) => return Err(self.malformed("groups nested too deeply")),
-                (number, GROUP_END) if number == innermost => drop(open.pop()),
-                (number, wire_type) => self.skip(number, wire_type)?,
+            let tag = self.varint()?;
+            field_number(tag).ok_or(Fault::FieldNumber)?;
+            match (tag & 7) as u8 {
+                GROUP_START if open.len() < GROUP_DEPTH_MAX => open.push(tag),
+                GROUP_START => return Err(Fault::GroupDepth),
+                // A start and its end differ in the lowest bits only, which are 3 and 4.
+                GROUP_END if tag == innermost + 1 => drop(open.pop()),
+                _ => self.skip(tag)?,
             }
         }
         Ok(())
