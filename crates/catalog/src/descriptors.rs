@@ -22,6 +22,8 @@ struct FileHeader {
     name: String,
     #[prost(string, repeated, tag = "3")]
     imports: Vec<String>,
+    #[prost(string, tag = "12")]
+    syntax: String,
 }
 
 /// Checks imports and links the files. Files may come in any order and, if identical, more than once.
@@ -35,6 +37,12 @@ pub(crate) fn link(set: &Bytes) -> Result<DescriptorPool, DiscoveryError> {
     let mut known: HashMap<String, Bytes> = HashMap::with_capacity(encoded.files.len());
     for file in encoded.files {
         let header = FileHeader::decode(file.clone()).map_err(unreadable)?;
+        if !matches!(header.syntax.as_str(), "" | "proto2" | "proto3") {
+            return Err(DiscoveryError::UnsupportedSyntax {
+                file: header.name,
+                syntax: header.syntax,
+            });
+        }
         match known.get(&header.name) {
             Some(same) if *same == file => continue,
             Some(_) => return Err(DiscoveryError::ConflictingFiles { file: header.name }),
@@ -107,3 +115,6 @@ fn check_imports(headers: &[FileHeader]) -> Result<(), DiscoveryError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

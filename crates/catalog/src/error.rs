@@ -114,6 +114,16 @@ pub enum DiscoveryError {
         /// What the parser says.
         reason: String,
     },
+    /// A file is written in a language that the proxy does not read, such as an edition of protobuf.
+    #[error(
+        "File [{file}] in the entity spec has the syntax [{syntax}], but only proto3 and proto2 are supported. Begin it with `syntax = \"proto3\";`."
+    )]
+    UnsupportedSyntax {
+        /// The file.
+        file: String,
+        /// Its syntax.
+        syntax: String,
+    },
     /// Two different files have one name.
     #[error(
         "The descriptors in the entity spec hold two different files named [{file}]. Compile all services of the \

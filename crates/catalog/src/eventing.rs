@@ -128,3 +128,6 @@ fn refuse(method: &MethodDescriptor, reason: String) -> DiscoveryError {
         file: method.parent_file().name().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

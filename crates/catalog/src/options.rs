@@ -48,3 +48,6 @@ pub(crate) fn of_method(method: &MethodDescriptor) -> Result<MethodOptions, Disc
 fn read<M: Message + Default>(options: &DynamicMessage) -> Result<M, prost::DecodeError> {
     M::decode(options.encode_to_vec().as_slice())
 }
+
+#[cfg(test)]
+mod tests;
