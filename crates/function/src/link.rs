@@ -6,7 +6,7 @@ use cloudstate_protocol::{EntitySpec, ProxyInfo, UserFunctionError, names};
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 
-use crate::pool::Pool;
+use crate::pool::{Alive, Pool};
 use crate::request::Template;
 use crate::stream::{self, StreamReceiver, StreamSender};
 use crate::{Error, LinkOptions, Target};
@@ -119,7 +119,7 @@ impl Link {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        *self.pool.alive().borrow()
+        self.pool.alive().borrow().connections
     }
 
     /// Whether a connection is open. One whose function has just gone counts until that is noticed.
@@ -130,7 +130,21 @@ impl Link {
     /// Waits until no connection is open, which may be now. Cancel-safe.
     pub async fn disconnected(&self) {
         // The sender lives in the pool, which lives at least as long as this borrow.
-        let _ = self.pool.alive().wait_for(|alive| *alive == 0).await;
+        let _ = self.pool.alive().wait_for(|alive| alive.connections == 0).await;
+    }
+
+    /// How often the last open connection has ended.
+    pub fn losses(&self) -> u64 {
+        self.pool.alive().borrow().losses
+    }
+
+    /// Waits until there is no connection, or there was none for a moment since [`losses`](Self::losses) had this
+    /// value. Unlike [`disconnected`](Self::disconnected) it sees a loss that another user of the link has repaired.
+    /// Cancel-safe.
+    pub async fn lost_since(&self, losses: u64) {
+        let lost = |alive: &Alive| alive.connections == 0 || alive.losses > losses;
+        // As above.
+        let _ = self.pool.alive().wait_for(lost).await;
     }
 
     /// Takes no new streams, waits for the open ones as long as `close_timeout` allows, and ends the connections.

@@ -35,6 +35,15 @@ struct Attempt {
     _task: Task,
 }
 
+/// Whether the function is there, as the connections tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Alive {
+    /// Open now.
+    pub(crate) connections: usize,
+    /// How often the last open one has ended. A loss that was followed by a new connection at once shows here only.
+    pub(crate) losses: u64,
+}
+
 /// Owns connections and their tasks; dropping it ends them all.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -45,8 +54,7 @@ pub(crate) struct Pool {
     /// Where a stream was last started: mostly there is room for the next.
     latest: Cell<usize>,
     attempt: RefCell<Option<Attempt>>,
-    /// How many connections are alive.
-    alive: watch::Sender<usize>,
+    alive: watch::Sender<Alive>,
     closed: Cell<bool>,
 }
 
@@ -63,7 +71,7 @@ impl Pool {
             members: RefCell::default(),
             latest: Cell::new(0),
             attempt: RefCell::default(),
-            alive: watch::Sender::new(0),
+            alive: watch::Sender::default(),
             closed: Cell::new(false),
         }
     }
@@ -76,7 +84,7 @@ impl Pool {
         &self.shared.target
     }
 
-    pub(crate) fn alive(&self) -> watch::Receiver<usize> {
+    pub(crate) fn alive(&self) -> watch::Receiver<Alive> {
         self.alive.subscribe()
     }
 
@@ -185,7 +193,7 @@ impl Pool {
             connection,
             _driver: Task(driver),
         });
-        self.alive.send_replace(members.len());
+        self.count(members.len());
         debug!(
             target = self.target(),
             connections = members.len(),
@@ -203,7 +211,7 @@ impl Pool {
             reason,
             "a connection to the function ended"
         );
-        self.alive.send_replace(members.len());
+        self.count(members.len());
     }
 
     /// Lets open streams end, for the time of the options, and then ends all connections.
@@ -215,9 +223,20 @@ impl Pool {
         }
         let mut alive = self.alive();
         // An error means the time is over: what is still open is cut off.
-        let _ = timeout(self.options.close_timeout, alive.wait_for(|alive| *alive == 0)).await;
+        let _ = timeout(
+            self.options.close_timeout,
+            alive.wait_for(|alive| alive.connections == 0),
+        )
+        .await;
         self.members.take();
-        self.alive.send_replace(0);
+        self.count(0);
+    }
+
+    fn count(&self, connections: usize) {
+        self.alive.send_modify(|alive| {
+            alive.losses += u64::from(alive.connections > 0 && connections == 0);
+            alive.connections = connections;
+        });
     }
 
     fn closed_error(&self) -> Error {

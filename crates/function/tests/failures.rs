@@ -387,7 +387,9 @@ async fn a_crash_fails_open_streams_and_a_restart_on_the_same_port_is_found() {
         },
     );
     ask(&link).await.unwrap();
-    assert_eq!(link.connections(), 1);
+    assert_eq!((link.connections(), link.losses()), (1, 1));
+    // Whoever looks only now still learns of the loss.
+    link.lost_since(0).await;
 }
 
 #[tokio::test(flavor = "local")]

@@ -19,17 +19,20 @@ pub struct Supervisor {
     state: watch::Sender<Discovery>,
     /// When the function last answered.
     answered: Instant,
+    /// The link's losses at that time.
+    losses: u64,
 }
 
 impl Supervisor {
-    /// A supervisor that publishes to `state`. Give it a link that stays open: its connection tells when the function
-    /// ends.
+    /// A supervisor that publishes to `state`. The link's connections tell when the function ends; other users of
+    /// the link do no harm.
     pub fn new(link: Link, options: DiscoveryOptions, state: watch::Sender<Discovery>) -> Supervisor {
         Supervisor {
             link,
             options,
             state,
             answered: Instant::now(),
+            losses: 0,
         }
     }
 
@@ -57,11 +60,11 @@ impl Supervisor {
                 Event::Elapsed
             }
             Next::PauseOrLoss(pause) => {
-                let lost = timeout(pause, self.link.disconnected()).await.is_ok();
+                let lost = timeout(pause, self.link.lost_since(self.losses)).await.is_ok();
                 if lost { self.lost() } else { Event::Elapsed }
             }
             Next::WatchForLoss => {
-                self.link.disconnected().await;
+                self.link.lost_since(self.losses).await;
                 self.lost()
             }
         })
@@ -79,6 +82,7 @@ impl Supervisor {
         )
         .await;
         self.answered = Instant::now();
+        self.losses = self.link.losses();
         match answer.unwrap_or(Err(Error::DeadlineExceeded)) {
             Ok(spec) => Some(Event::Answered(spec)),
             Err(Error::Closed { .. }) => None,
