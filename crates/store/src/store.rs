@@ -26,7 +26,8 @@ pub struct Store {
 }
 
 struct Inner {
-    name: String,
+    /// Lives as long as its reader and leases are in use.
+    backend: Arc<dyn Backend>,
     shards: u32,
     queue: Arc<Queue>,
     counters: Arc<Counters>,
@@ -46,12 +47,11 @@ impl Store {
     /// # Errors
     /// The store was made with another layout, cannot be written, or no thread can be started.
     pub async fn open(backend: Arc<dyn Backend>, options: Options) -> Result<Store, Error> {
-        let name = backend.name().to_owned();
         let wanted = Layout::of(options.shards.max(1));
         let stored = backend.layout(&wanted)?;
         if stored != wanted {
             return Err(Error::Layout {
-                store: name,
+                store: backend.name().to_owned(),
                 stored,
                 wanted,
             });
@@ -64,15 +64,16 @@ impl Store {
             Arc::new(Queue::new(options.clone())),
             Arc::new(Counters::default()),
         );
+        let writer = backend.writer()?;
         let inner = Inner {
-            name,
             shards: options.shards,
             queue: Arc::clone(&queue),
             counters: Arc::clone(&counters),
             reader: backend.reader(),
             leases: backend.leases(),
+            backend,
         };
-        let committer = Committer::new(backend.writer()?, queue, counters, options);
+        let committer = Committer::new(writer, queue, counters, options);
         start(committer, &inner).await?;
         Ok(Store {
             inner: Arc::new(inner),
@@ -81,7 +82,7 @@ impl Store {
 
     /// How the user names the store, for messages.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        self.inner.backend.name()
     }
 
     /// The shard of an entity in this store.
@@ -247,7 +248,7 @@ async fn start(mut committer: Committer, inner: &Inner) -> Result<(), Error> {
         }
     };
     let failed = |cause: Cause| Error::Failed {
-        store: inner.name.clone(),
+        store: inner.backend.name().to_owned(),
         attempt: "starting its thread",
         cause,
     };
