@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use self::encoding::Encoding;
 use self::frame::Messages;
+pub(crate) use self::timeout::deadline;
 use crate::body::Body;
 use crate::builtin;
 use crate::front::{CoreFront, Route, Target};
@@ -182,7 +183,8 @@ async fn begin(replies: Replies) -> Result<Answer, Status> {
     }
 }
 
-async fn within<T>(
+/// Does the work until the deadline, if there is one.
+pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     work: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {

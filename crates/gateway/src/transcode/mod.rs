@@ -1,42 +1,214 @@
-//! Plain HTTP: JSON for the function's methods, and the platform's probe.
+//! Plain HTTP: JSON for the function's methods by their HTTP bindings, and the platform's probe.
+//!
+//! ```text
+//!   verb, path ─▶ RouteTable ─▶ binding        body, query, path variables ─▶ request message ─▶ Call ─▶ Router
+//!                                                                 reply message ─▶ JSON, or raw for HttpBody
+//! ```
 
+mod json;
+mod locate;
 mod probe;
+mod query;
+mod read;
 mod reply;
+mod request;
+mod scalar;
+mod stream;
 
 use std::rc::Rc;
 
-use cloudstate_runtime::{Code, Router};
-use http::{Request, Response, StatusCode};
+use cloudstate_catalog::http::{HttpBinding, Route as Found, RouteMatch};
+use cloudstate_protocol::Metadata;
+use cloudstate_runtime::{Call, Code, Input, Replies, Router};
+use http::header::ALLOW;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::body::Body;
-use crate::front::CoreFront;
+use crate::front::{CoreFront, Route, Routes};
 use crate::gateway::Core;
+use crate::metrics::InFlight;
 use crate::status::Status;
+use crate::{grpc, metadata};
 
 /// Answers one HTTP request.
 pub(crate) async fn serve<R: Router>(
-    _core: Rc<Core<R>>,
+    core: Rc<Core<R>>,
     front: Rc<CoreFront>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    if let Some(response) = probe::answer(request.headers()) {
+    let is_head = request.method() == Method::HEAD;
+    let (head, body) = request.into_parts();
+    let response = match &front.shared.routes {
+        _ if is_of_grpc_family(&head.headers) => reply::failed(&unsupported_grpc()),
+        Some(routes) => find(&core, &front, routes, &head, body).await,
+        None => reply::failed(&unavailable(&front)),
+    };
+    if is_head {
+        reply::without_body(response)
+    } else {
+        response
+    }
+}
+
+async fn find<R: Router>(
+    core: &Core<R>,
+    front: &CoreFront,
+    routes: &Routes,
+    head: &Parts,
+    body: Incoming,
+) -> Response<Body> {
+    let path = head.uri.path();
+    let found = routes.catalog.routes().find(head.method.as_str(), path);
+    if let Found::Found(found) = &found
+        && let Some(route) = front.route(&found.binding.method.path)
+    {
+        return call(core, front, route, found, head, body).await;
+    }
+    // The probe comes after the function's own endpoints, whatever their path.
+    if let Some(response) = probe::answer(&head.headers) {
         return response;
     }
-    if is_of_grpc_family(request.headers()) {
-        return reply::failed(&unsupported_grpc());
-    }
-    let path = request.uri().path();
-    match (&front.shared.routes, &front.shared.unavailable) {
-        (None, Some(reason)) => reply::failed(&Status::new(Code::Unavailable, reason.to_string())),
-        _ => reply::failed(&Status::new(
+    InFlight::begin(&front.unknown).outcome(Some(Code::NotFound));
+    match found {
+        Found::MethodNotAllowed { allow } => method_not_allowed(&head.method, path, &allow),
+        Found::Malformed { reason } => reply::failed(&Status::new(Code::InvalidArgument, reason)),
+        Found::Found(_) | Found::NotFound => reply::failed(&Status::new(
             Code::NotFound,
             format!("nothing is served at [{path}]"),
         )),
     }
 }
 
-fn is_of_grpc_family(headers: &http::HeaderMap) -> bool {
+/// Runs a call and counts it.
+async fn call<R: Router>(
+    core: &Core<R>,
+    front: &CoreFront,
+    route: &Route,
+    found: &RouteMatch<'_>,
+    head: &Parts,
+    body: Incoming,
+) -> Response<Body> {
+    let mut in_flight = InFlight::begin(&route.counters);
+    let binding = found.binding;
+    let outcome = match prepare(core, front, route, found, head, body).await {
+        Ok(prepared) => {
+            let deadline = prepared.deadline;
+            let replies = grpc::within(deadline, run(core, binding, prepared)).await;
+            replies.map(|replies| (replies, deadline))
+        }
+        Err(status) => Err(status),
+    };
+    let answer = match outcome {
+        Ok((Replies::Stream(replies), deadline)) if binding.method.server_streaming => {
+            return stream::answer(binding, replies, deadline, route, in_flight).await;
+        }
+        Ok((replies, deadline)) => grpc::within(deadline, first(replies)).await,
+        Err(status) => Err(status),
+    };
+    let response = answer.and_then(|answer| reply::whole(binding, answer, route));
+    in_flight.outcome(response.as_ref().err().map(|status| status.code));
+    response.unwrap_or_else(|status| reply::failed(&status))
+}
+
+/// All that a call needs, read and checked.
+struct Prepared {
+    message: bytes::Bytes,
+    metadata: Metadata,
+    deadline: Option<Instant>,
+}
+
+async fn prepare<R: Router>(
+    core: &Core<R>,
+    front: &CoreFront,
+    route: &Route,
+    found: &RouteMatch<'_>,
+    head: &Parts,
+    body: Incoming,
+) -> Result<Prepared, Status> {
+    if front.shared.unavailable.is_some() {
+        return Err(unavailable(front));
+    }
+    let metadata = if route.wants_metadata {
+        metadata::from_headers(&head.headers)?
+    } else {
+        Metadata::default()
+    };
+    let deadline = grpc::deadline(&head.headers)?;
+    let content = request::content(found.binding, &head.headers)?;
+    let body = match content {
+        request::Content::Ignored => bytes::Bytes::new(),
+        _ => read::body(&core.options, &head.headers, body).await?,
+    };
+    let message = request::assemble(found, &content, body, head.uri.query())?;
+    Ok(Prepared {
+        message,
+        metadata,
+        deadline,
+    })
+}
+
+async fn run<R: Router>(
+    core: &Core<R>,
+    binding: &HttpBinding,
+    prepared: Prepared,
+) -> Result<Replies, Status> {
+    let Prepared {
+        message,
+        metadata,
+        deadline,
+    } = prepared;
+    let method = binding.method.clone();
+    // HTTP has one body, hence a client stream of one message.
+    let input = if method.client_streaming {
+        Input::Stream(Box::pin(futures_util::stream::iter([Ok(message)])))
+    } else {
+        Input::One(message)
+    };
+    Ok(core
+        .router
+        .call(Call {
+            method,
+            input,
+            metadata,
+            deadline,
+        })
+        .await?)
+}
+
+/// The only reply of a unary method; of a forward to a streaming one, the first.
+async fn first(replies: Replies) -> Result<Option<cloudstate_runtime::Reply>, Status> {
+    match replies {
+        Replies::None => Ok(None),
+        Replies::One(reply) => Ok(Some(reply)),
+        Replies::Stream(mut replies) => Ok(std::future::poll_fn(|cx| replies.as_mut().poll_next(cx))
+            .await
+            .transpose()?),
+    }
+}
+
+fn unavailable(front: &CoreFront) -> Status {
+    let reason = front
+        .shared
+        .unavailable
+        .as_deref()
+        .unwrap_or("nothing is served yet");
+    Status::new(Code::Unavailable, reason.to_owned())
+}
+
+fn method_not_allowed(method: &Method, path: &str, allow: &str) -> Response<Body> {
+    let text = format!("[{path}] does not answer to {method}; it does to {allow}");
+    let status = Status::new(Code::Unimplemented, text).with_http(StatusCode::METHOD_NOT_ALLOWED);
+    let mut response = reply::failed(&status);
+    if let Ok(allow) = HeaderValue::try_from(allow) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+fn is_of_grpc_family(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))

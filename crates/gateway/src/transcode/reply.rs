@@ -1,18 +1,24 @@
 //! Writes HTTP responses.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use cloudstate_catalog::http::HttpBinding;
+use cloudstate_runtime::{Code, Reply};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
+use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
+use super::json;
 use crate::body::Body;
+use crate::front::Route;
 use crate::status::Status;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
+const HTTP_BODY: &str = "google.api.HttpBody";
 
 /// Plain text.
 pub(super) fn text(status: StatusCode, text: Bytes) -> Response<Body> {
-    content(status, TEXT, text)
+    content(status, Some(TEXT), text)
 }
 
 /// A failed call: the function's own text as it is, anything else as `google.rpc.Status` in JSON.
@@ -20,14 +26,127 @@ pub(super) fn failed(status: &Status) -> Response<Body> {
     if status.from_function {
         return text(status.http_status(), status.message.clone().into_owned().into());
     }
-    let mut response = content(status.http_status(), JSON, status.to_json().to_string().into());
+    let mut response = content(
+        status.http_status(),
+        Some(JSON),
+        status.to_json().to_string().into(),
+    );
     status.write_retry_after(response.headers_mut());
     response
 }
 
-fn content(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Body> {
+/// A successful call. Without a message the answer is 204: there is nothing that JSON could say.
+pub(super) fn whole(
+    binding: &HttpBinding,
+    reply: Option<Reply>,
+    route: &Route,
+) -> Result<Response<Body>, Status> {
+    let (metadata, payload) = reply
+        .map(|reply| (reply.metadata, reply.payload))
+        .unwrap_or_default();
+    let mut response = match payload {
+        Some(payload) => {
+            let written = Written::of(binding, payload)?;
+            content(StatusCode::OK, written.content_type, written.body)
+        }
+        None => content(StatusCode::NO_CONTENT, None, Bytes::new()),
+    };
+    route.write_metadata(metadata, response.headers_mut());
+    Ok(response)
+}
+
+/// A reply message as HTTP shows it.
+pub(super) struct Written {
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) body: Bytes,
+    /// Whether the body is of a `google.api.HttpBody`.
+    pub(super) is_raw: bool,
+}
+
+impl Written {
+    /// Decodes a reply and writes it as the binding wants it.
+    pub(super) fn of(binding: &HttpBinding, payload: Bytes) -> Result<Self, Status> {
+        let output = binding.method.output();
+        let invalid = |why: &dyn std::fmt::Display| {
+            let name = binding.method.descriptor.full_name();
+            Status::new(
+                Code::Internal,
+                format!("the reply of [{name}] is no valid {}: {why}", output.full_name()),
+            )
+        };
+        let message = DynamicMessage::decode(output.clone(), payload).map_err(|error| invalid(&error))?;
+        if let Some(written) = raw(&message, binding)? {
+            return Ok(written);
+        }
+        let body = match &binding.response_body {
+            None => json::write(&message),
+            Some(field) => json::write_field(&message, field),
+        };
+        Ok(Written {
+            content_type: Some(JSON),
+            body: body.map_err(|error| invalid(&error))?,
+            is_raw: false,
+        })
+    }
+}
+
+/// The content of a `google.api.HttpBody`, if that is what the response is.
+fn raw(message: &DynamicMessage, binding: &HttpBinding) -> Result<Option<Written>, Status> {
+    let field = binding
+        .response_body
+        .as_ref()
+        .map(|field| message.get_field(field));
+    let shown = match field.as_deref() {
+        None => message,
+        Some(Value::Message(inner)) => inner,
+        Some(_) => return Ok(None),
+    };
+    if shown.descriptor().full_name() != HTTP_BODY {
+        return Ok(None);
+    }
+    let content_type = shown.get_field_by_name("content_type");
+    let content_type = content_type
+        .as_deref()
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let body = shown.get_field_by_name("data");
+    let body = body
+        .as_deref()
+        .and_then(Value::as_bytes)
+        .cloned()
+        .unwrap_or_default();
+    let content_type = match content_type {
+        "" => None,
+        text => Some(HeaderValue::try_from(text).map_err(|_| {
+            Status::new(
+                Code::Internal,
+                "the content type of the reply holds a control character".to_owned(),
+            )
+        })?),
+    };
+    Ok(Some(Written {
+        content_type,
+        body,
+        is_raw: true,
+    }))
+}
+
+fn content(status: StatusCode, content_type: Option<HeaderValue>, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::Full(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    if let Some(content_type) = content_type {
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+    }
     response
+}
+
+/// The answer to HEAD: the headers of GET, its length among them, and no body.
+pub(super) fn without_body(response: Response<Body>) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if let Body::Full(body) = body
+        && head.status != StatusCode::NO_CONTENT
+    {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    Response::from_parts(head, Body::Empty)
 }
