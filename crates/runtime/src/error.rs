@@ -25,6 +25,34 @@ pub enum Code {
     Unauthenticated = 16,
 }
 
+impl Code {
+    /// The code of a status number; numbers that gRPC does not know, and 0, are `Unknown`.
+    pub fn from_number(number: i32) -> Self {
+        use Code::*;
+        const ALL: [Code; 16] = [
+            Cancelled,
+            Unknown,
+            InvalidArgument,
+            DeadlineExceeded,
+            NotFound,
+            AlreadyExists,
+            PermissionDenied,
+            ResourceExhausted,
+            FailedPrecondition,
+            Aborted,
+            OutOfRange,
+            Unimplemented,
+            Internal,
+            Unavailable,
+            DataLoss,
+            Unauthenticated,
+        ];
+        ALL.into_iter()
+            .find(|code| *code as i32 == number)
+            .unwrap_or(Unknown)
+    }
+}
+
 /// A failed call. [`CallError::code`] says what the client sees; the variant says why.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CallError {
@@ -88,7 +116,9 @@ impl CallError {
     /// The gRPC status code that the client gets.
     pub fn code(&self) -> Code {
         match self {
-            CallError::Failure(_) | CallError::EntityFailed(_) | CallError::OutcomeUnknown(_) => Code::Unknown,
+            CallError::Failure(_) | CallError::EntityFailed(_) | CallError::OutcomeUnknown(_) => {
+                Code::Unknown
+            }
             CallError::Status { code, .. } => *code,
             CallError::InvalidRequest(_) => Code::InvalidArgument,
             CallError::Violation(_) | CallError::Unroutable(_) => Code::Internal,
@@ -104,7 +134,9 @@ impl CallError {
     /// When a retry has a chance, for errors of load.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            CallError::QueueFull { retry_after, .. } | CallError::Overloaded { retry_after, .. } => Some(*retry_after),
+            CallError::QueueFull { retry_after, .. } | CallError::Overloaded { retry_after, .. } => {
+                Some(*retry_after)
+            }
             _ => None,
         }
     }

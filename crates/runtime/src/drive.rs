@@ -1,0 +1,415 @@
+//! Carries out what an entity's machine decides: the only place where its stream and the store are touched.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use cloudstate_entity::{
+    Action, Activation, Answer, Command, Identity, Input, Limits, StopReason, TurnError,
+};
+use cloudstate_function::{StreamReceiver, StreamSender};
+use cloudstate_store::EntityKey;
+use futures_util::FutureExt;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::Core;
+use crate::core::Held;
+use crate::deliver::deliver;
+use crate::registry::{Served, Slot, Waiter};
+use crate::stored::{self, Stored};
+
+type Actions<K> = Vec<Action<K, Waiter>>;
+
+/// Gives a command to its entity, which is activated if need be.
+pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>, command: Command<Waiter>) {
+    served.metrics.received.inc();
+    let entities = K::of(&core.0);
+    let slot = match entities.registry.get(&key) {
+        Some(slot) => slot,
+        None => match make_room::<K>(core) {
+            Ok(()) => {
+                let slot = new_slot::<K>(core, key, served);
+                entities.registry.insert(slot.clone());
+                slot
+            }
+            Err(error) => return refuse(core, command, error),
+        },
+    };
+    if slot.driven.get() {
+        slot.served.metrics.stashed.inc();
+        let mut actions = Vec::new();
+        slot.activation
+            .borrow_mut()
+            .handle(Input::Command(command), &mut actions);
+        // A driven entity only queues the command, or refuses it at once.
+        for action in actions {
+            if let Action::Answer(waiter, result) = action {
+                slot.served.metrics.failed_commands.inc();
+                deliver(core, waiter, result);
+            }
+        }
+        return;
+    }
+    slot.driven.set(true);
+    let mut actions = Vec::new();
+    look_for_news(&slot, &mut actions);
+    slot.activation
+        .borrow_mut()
+        .handle(Input::Command(command), &mut actions);
+    core.0.tasks.spawn_local(drive(core.clone(), slot, actions));
+}
+
+fn refuse(core: &Core, command: Command<Waiter>, text: String) {
+    let refusal = TurnError::NotCommitted {
+        reason: text,
+        overloaded: true,
+    };
+    deliver(core, command.caller, Err(refusal));
+}
+
+/// Passivates an idle entity early when the core has its share of active ones.
+fn make_room<K: Held>(core: &Core) -> Result<(), String> {
+    let share = (core.options().max_active / core.cores()).max(1);
+    if core.active() < share {
+        return Ok(());
+    }
+    let entities = K::of(&core.0);
+    match entities.passivation.evict() {
+        Some(idle) => {
+            passivate(core, &idle);
+            Ok(())
+        }
+        None => Err(format!(
+            "{share} entities are active on this core and none of them is idle, the limit"
+        )),
+    }
+}
+
+fn new_slot<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>) -> Rc<Slot<K>> {
+    let identity = Identity {
+        service: served.service.name.clone(),
+        entity_id: key.entity_id().clone(),
+    };
+    let options = core.options();
+    let limits = Limits {
+        queued_commands: options.queue_commands,
+        queued_bytes: options.queue_bytes,
+    };
+    Rc::new(Slot {
+        key,
+        served,
+        activation: RefCell::new(Activation::new(identity, K::new(), limits)),
+        stream: RefCell::new(None),
+        driven: Cell::new(false),
+        idle_since: Cell::new(Instant::now()),
+        queued: Cell::new(false),
+    })
+}
+
+/// An idle entity's stream is not read. Before it is used again, whatever came meanwhile is taken: so a stream that
+/// the function closed long ago costs no command.
+fn look_for_news<K: Stored>(slot: &Rc<Slot<K>>, actions: &mut Actions<K>) {
+    let mut stream = slot.stream.borrow_mut();
+    let Some((_, receiver)) = stream.as_mut() else {
+        return;
+    };
+    let Some(news) = receiver.message::<K::Out>().now_or_never() else {
+        return;
+    };
+    let mut activation = slot.activation.borrow_mut();
+    activation.handle(received::<K>(news), actions);
+}
+
+fn received<K: Stored>(message: Result<Option<K::Out>, cloudstate_function::Error>) -> Input<K, Waiter> {
+    match message {
+        Ok(Some(message)) => Input::Message(message),
+        Ok(None) => Input::Closed(None),
+        Err(error) => Input::Closed(Some(error.to_string())),
+    }
+}
+
+/// One entity at work.
+struct Driver<K: Stored> {
+    core: Core,
+    slot: Rc<Slot<K>>,
+    stream: Option<(StreamSender, StreamReceiver)>,
+    /// When the turn, the loading or the closing takes too long.
+    deadline: Instant,
+    /// When the activation, or the turn, began.
+    began: Instant,
+    loading: bool,
+}
+
+/// Drives an entity until it is idle or stopped.
+async fn drive<K: Held>(core: Core, slot: Rc<Slot<K>>, mut actions: Actions<K>) {
+    let stream = slot.stream.borrow_mut().take();
+    let now = Instant::now();
+    let deadline = now + core.options().turn_timeout;
+    let mut driver = Driver {
+        core,
+        slot,
+        stream,
+        deadline,
+        began: now,
+        loading: false,
+    };
+    loop {
+        while !actions.is_empty() {
+            let input = driver.perform(std::mem::take(&mut actions)).await;
+            if let Some(input) = input {
+                driver.slot.activation.borrow_mut().handle(input, &mut actions);
+            }
+        }
+        if driver.rests() {
+            return;
+        }
+        let input = driver.listen().await;
+        driver.slot.activation.borrow_mut().handle(input, &mut actions);
+    }
+}
+
+impl<K: Held> Driver<K> {
+    /// Whether there is nothing more to do; then the slot is ready for the next command.
+    fn rests(&mut self) -> bool {
+        let (idle, stopped) = {
+            let activation = self.slot.activation.borrow();
+            (activation.is_idle(), activation.is_stopped())
+        };
+        let entities = K::of(&self.core.0);
+        if stopped {
+            entities.registry.remove(&self.slot);
+        } else if idle {
+            *self.slot.stream.borrow_mut() = self.stream.take();
+            self.slot.idle_since.set(Instant::now());
+            let core = &self.core;
+            entities
+                .passivation
+                .rest(&self.slot, |after| watch::<K>(core, after));
+        } else {
+            return false;
+        }
+        self.slot.driven.set(false);
+        true
+    }
+
+    /// Waits for the function.
+    async fn listen(&mut self) -> Input<K, Waiter> {
+        let Some((_, receiver)) = self.stream.as_mut() else {
+            return Input::Closed(None);
+        };
+        match timeout_at(self.deadline, receiver.message::<K::Out>()).await {
+            Ok(message) => {
+                let input = received::<K>(message);
+                if matches!(input, Input::Message(_)) {
+                    self.slot.served.metrics.processed(self.began.elapsed());
+                }
+                input
+            }
+            Err(_) => Input::TimedOut,
+        }
+    }
+
+    /// Carries actions out in order. At most one of them has a result; a failed send replaces it.
+    async fn perform(&mut self, actions: Actions<K>) -> Option<Input<K, Waiter>> {
+        let mut result = None;
+        let mut broken = None;
+        for action in actions {
+            match action {
+                Action::Send(_) if broken.is_some() => {}
+                Action::Send(message) => broken = self.send(&message).await.err(),
+                Action::Open => result = Some(self.open().await),
+                Action::Load(_) if broken.is_some() => {}
+                Action::Load(what) => result = Some(self.load(what).await),
+                Action::Commit(commit) => result = Some(self.commit(commit).await),
+                other => self.perform_now(other),
+            }
+        }
+        if self.loading && result.is_none() {
+            self.loading = false;
+            self.slot.served.metrics.recovered(self.began.elapsed());
+        }
+        broken.or(result)
+    }
+
+    fn perform_now(&mut self, action: Action<K, Waiter>) {
+        let Slot { key, served, .. } = &*self.slot;
+        match action {
+            Action::TurnStarted => self.arm(self.core.options().turn_timeout),
+            Action::SaveSnapshot(snapshot) => {
+                K::save_snapshot(&self.core.0.shared.store, key, snapshot, &served.metrics);
+            }
+            Action::Answer(waiter, result) => self.answer(waiter, result),
+            Action::Report(text) => self.core.report(text),
+            Action::Log(text) => {
+                tracing::error!(service = %served.service.name, entity = %key.entity_id(), "{text}");
+            }
+            Action::HalfClose => {
+                if let Some((sender, _)) = self.stream.as_mut() {
+                    sender.finish();
+                }
+                self.arm(self.core.options().close_timeout);
+            }
+            // Dropping both halves resets the stream.
+            Action::Reset => self.stream = None,
+            Action::Stop(reason) => self.stopped(reason),
+            Action::Send(_) | Action::Open | Action::Load(_) | Action::Commit(_) => {}
+        }
+    }
+
+    fn arm(&mut self, time: Duration) {
+        self.began = Instant::now();
+        self.deadline = self.began + time;
+    }
+
+    fn stopped(&mut self, reason: StopReason) {
+        self.stream = None;
+        self.loading = false;
+        let metrics = &self.slot.served.metrics;
+        metrics.passivated.inc();
+        if reason == StopReason::Failed {
+            metrics.failed.inc();
+        }
+    }
+
+    fn answer(&self, waiter: Waiter, result: Result<Answer, TurnError>) {
+        use cloudstate_protocol::client_action::Action::Failure;
+        let metrics = &self.slot.served.metrics;
+        let failed = !matches!(&result, Ok(answer) if !matches!(answer.action, Some(Failure(_))));
+        if failed {
+            metrics.failed_commands.inc();
+        }
+        metrics.completed.inc();
+        deliver(&self.core, waiter, result);
+    }
+
+    async fn open(&mut self) -> Input<K, Waiter> {
+        self.slot.served.metrics.activated.inc();
+        self.arm(self.core.options().turn_timeout);
+        self.loading = true;
+        match timeout_at(self.deadline, self.core.0.link.open(K::PATH)).await {
+            Ok(Ok(stream)) => {
+                self.stream = Some(stream);
+                Input::Opened
+            }
+            Ok(Err(error)) => Input::OpenFailed(error.to_string()),
+            Err(_) => Input::TimedOut,
+        }
+    }
+
+    async fn load(&mut self, what: K::Load) -> Input<K, Waiter> {
+        let Slot { key, served, .. } = &*self.slot;
+        let page = self.core.options().replay_page_bytes;
+        // A long replay may take longer than a turn: each page has the time of one.
+        self.deadline = Instant::now() + self.core.options().turn_timeout;
+        match K::load(&self.core.0.shared.store, key, what, page, &served.metrics).await {
+            Ok(part) => Input::Loaded(part),
+            Err(error) => Input::LoadFailed(format!(
+                "the state of entity [{}] cannot be read: {error}",
+                key.entity_id()
+            )),
+        }
+    }
+
+    async fn send(&mut self, message: &K::In) -> Result<(), Input<K, Waiter>> {
+        let Some((sender, _)) = self.stream.as_mut() else {
+            return Err(Input::Closed(None));
+        };
+        match timeout_at(self.deadline.max(Instant::now()), sender.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            // The function may have said why before it closed the stream.
+            Ok(Err(error)) => Err(self
+                .last_words()
+                .await
+                .unwrap_or(Input::Closed(Some(error.to_string())))),
+            Err(_) => Err(Input::TimedOut),
+        }
+    }
+
+    async fn last_words(&mut self) -> Option<Input<K, Waiter>> {
+        let (_, receiver) = self.stream.as_mut()?;
+        let message = timeout_at(self.deadline, receiver.message::<K::Out>())
+            .await
+            .ok()?;
+        Some(received::<K>(message))
+    }
+
+    async fn commit(&mut self, commit: K::Commit) -> Input<K, Waiter> {
+        let Slot { key, served, .. } = &*self.slot;
+        let began = Instant::now();
+        let write = K::write(key, commit, &served.metrics);
+        let outcome = self.core.0.shared.store.commit(write).await;
+        served.metrics.persisted(began.elapsed());
+        Input::Committed(stored::outcome(outcome))
+    }
+}
+
+/// Starts the task that passivates entities of one passivation time.
+fn watch<K: Held>(core: &Core, after: Duration) {
+    let core = core.clone();
+    tokio::task::spawn_local(async move {
+        loop {
+            let slot = K::of(&core.0).passivation.due(after).await;
+            passivate(&core, &slot);
+        }
+    });
+}
+
+/// Passivates an entity that is at rest.
+fn passivate<K: Held>(core: &Core, slot: &Rc<Slot<K>>) {
+    nudge(core, slot, Input::Passivate);
+}
+
+/// Feeds an input to an entity that no task drives.
+fn nudge<K: Held>(core: &Core, slot: &Rc<Slot<K>>, input: Input<K, Waiter>) {
+    if slot.driven.get() {
+        return;
+    }
+    let mut actions = Vec::new();
+    slot.activation.borrow_mut().handle(input, &mut actions);
+    if !actions.is_empty() {
+        slot.driven.set(true);
+        core.0
+            .tasks
+            .spawn_local(drive(core.clone(), slot.clone(), actions));
+    }
+}
+
+/// Passivates every entity, those at work when they are done.
+pub(crate) fn drain<K: Held>(core: &Core) {
+    for slot in K::of(&core.0).registry.all() {
+        if slot.driven.get() {
+            let mut actions = Vec::new();
+            slot.activation.borrow_mut().handle(Input::Drain, &mut actions);
+        } else {
+            nudge(core, &slot, Input::Drain);
+        }
+    }
+}
+
+/// Drops entities at rest whose stream is gone with the function. Those at work notice by themselves.
+pub(crate) fn drop_idle<K: Held>(core: &Core) {
+    for slot in K::of(&core.0).registry.all() {
+        nudge(
+            core,
+            &slot,
+            Input::Closed(Some("the user function is gone".to_owned())),
+        );
+    }
+}
+
+/// A caller and where its answer arrives.
+pub(crate) fn waiter(
+    method: std::sync::Arc<cloudstate_catalog::Method>,
+    context: crate::context::Context,
+) -> (Waiter, oneshot::Receiver<Result<Answer, TurnError>>) {
+    let (answer, answered) = oneshot::channel();
+    (
+        Waiter {
+            answer,
+            method,
+            context,
+        },
+        answered,
+    )
+}

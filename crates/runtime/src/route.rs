@@ -1,0 +1,334 @@
+//! From a call to its replies, through entities, actions, forwards.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloudstate_catalog::{EntityKind, Method};
+use cloudstate_entity::{Answer, Command, TurnError, action};
+use cloudstate_protocol::action::{ActionCommand, ActionResponse};
+use cloudstate_protocol::{self as protocol, Any, Metadata, client_action, names};
+use cloudstate_store::EntityKey;
+use futures_util::future::LocalBoxFuture;
+use tokio::time::{Instant, timeout_at};
+
+use crate::admission::Permit;
+use crate::context::{Context, How};
+use crate::deliver::run_effects;
+use crate::drive::waiter;
+use crate::streams::{self, Permitted};
+use crate::{Call, CallError, Code, Core, Input, Replies, Reply, Router};
+
+impl Router for Core {
+    fn call(&self, call: Call) -> impl Future<Output = Result<Replies, CallError>> + 'static {
+        let core = self.clone();
+        async move {
+            let permit = core.admit(&call.input)?;
+            let replies = core.route(call, Context::default()).await?;
+            Ok(hold(replies, permit))
+        }
+    }
+}
+
+/// A streaming call counts as in progress until its stream is dropped.
+fn hold(replies: Replies, permit: Permit) -> Replies {
+    match replies {
+        Replies::Stream(stream) => Replies::Stream(Box::pin(Permitted::new(stream, permit))),
+        other => other,
+    }
+}
+
+impl Core {
+    pub(crate) fn cores(&self) -> usize {
+        self.0.shared.cores()
+    }
+
+    fn admit(&self, input: &Input) -> Result<Permit, CallError> {
+        if self.0.draining.get() {
+            let message = "the proxy is shutting down".to_owned();
+            return Err(CallError::Overloaded {
+                message,
+                retry_after: self.options().retry_after,
+            });
+        }
+        let bytes = match input {
+            Input::One(bytes) => bytes.len(),
+            Input::Stream(_) => 0,
+        };
+        self.0.shared.admission.admit(bytes)
+    }
+
+    /// Runs a call, whoever makes it.
+    pub(crate) async fn route(&self, call: Call, context: Context) -> Result<Replies, CallError> {
+        let Call {
+            method,
+            input,
+            metadata,
+            deadline,
+        } = call;
+        match method.service.kind {
+            EntityKind::EventSourced | EntityKind::Value => {
+                let Input::One(payload) = input else {
+                    return Err(CallError::InvalidRequest(format!(
+                        "{} takes one request, not a stream",
+                        method.path
+                    )));
+                };
+                self.entity_call(method, payload, metadata, deadline, context)
+                    .await
+            }
+            EntityKind::Action if method.client_streaming || method.server_streaming => Ok(Replies::Stream(
+                streams::action_stream(self, method, input, metadata, deadline, context),
+            )),
+            EntityKind::Action => self.action_call(method, input, metadata, deadline, context).await,
+            EntityKind::Crdt => Err(CallError::Status {
+                code: Code::Unimplemented,
+                message: format!(
+                    "{} belongs to a CRDT entity, which this version does not serve",
+                    method.path
+                ),
+            }),
+        }
+    }
+
+    async fn entity_call(
+        &self,
+        method: Arc<Method>,
+        payload: Bytes,
+        metadata: Metadata,
+        deadline: Option<Instant>,
+        context: Context,
+    ) -> Result<Replies, CallError> {
+        let key = entity_key(&method, &payload)?;
+        let (caller, answered) = waiter(method.clone(), context.clone());
+        let command = Command {
+            caller,
+            name: method.name.clone(),
+            payload: Any {
+                type_url: method.input_type_url.to_string(),
+                value: payload,
+            },
+            metadata: method.service.command_metadata.then_some(metadata),
+        };
+        self.dispatch(key, &method.service, command)?;
+        let answered = within(deadline, answered).await?;
+        match answered {
+            Ok(Ok(answer)) => self.conclude(answer, &method, deadline, context).await,
+            Ok(Err(error)) => Err(self.turn_error(error)),
+            // The command was dropped unsent: its core ended.
+            Err(_) => Err(CallError::FunctionUnavailable(
+                "the proxy is shutting down".to_owned(),
+            )),
+        }
+    }
+
+    async fn action_call(
+        &self,
+        method: Arc<Method>,
+        input: Input,
+        metadata: Metadata,
+        deadline: Option<Instant>,
+        context: Context,
+    ) -> Result<Replies, CallError> {
+        let Input::One(payload) = input else {
+            return Err(CallError::InvalidRequest(format!(
+                "{} takes one request, not a stream",
+                method.path
+            )));
+        };
+        let command = unary_command(&method, payload, metadata);
+        let limit = Instant::now() + self.options().turn_timeout;
+        let by = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let response: ActionResponse = self
+            .0
+            .link
+            .unary(names::ACTION_UNARY_PATH, &command, Some(by))
+            .await
+            .map_err(link_error)?;
+        let answer = self
+            .settle_effects(action::answer(response), &method, &context)
+            .await;
+        self.conclude(answer, &method, deadline, context).await
+    }
+
+    /// Runs the effects of an action's answer, to the end even if the caller goes.
+    pub(crate) async fn settle_effects(
+        &self,
+        mut answer: Answer,
+        method: &Arc<Method>,
+        context: &Context,
+    ) -> Answer {
+        if answer.side_effects.is_empty() {
+            return answer;
+        }
+        let effects = std::mem::take(&mut answer.side_effects);
+        let (core, method, context) = (self.clone(), method.clone(), context.clone());
+        let run = self
+            .0
+            .tasks
+            .spawn_local(async move { run_effects(&core, effects, &method, &context).await });
+        // Effects never fail their command, not even by a panic.
+        let _ = run.await;
+        answer
+    }
+
+    /// What the client gets of an answer whose effects have run.
+    pub(crate) async fn conclude(
+        &self,
+        answer: Answer,
+        method: &Arc<Method>,
+        deadline: Option<Instant>,
+        context: Context,
+    ) -> Result<Replies, CallError> {
+        match answer.action {
+            None => Ok(Replies::None),
+            Some(client_action::Action::Reply(reply)) => Ok(Replies::One(self.reply(reply, method))),
+            Some(client_action::Action::Failure(failure)) => {
+                tracing::debug!(method = %method.path, "User Function responded with a failure: {}", failure.description);
+                Err(CallError::Failure(failure.description))
+            }
+            Some(client_action::Action::Forward(forward)) => {
+                let protocol::Forward {
+                    service_name,
+                    command_name,
+                    payload,
+                    metadata,
+                } = forward;
+                let context = context.followed(How::Forward, method);
+                let follow = self.follow(&service_name, &command_name, payload, metadata, context);
+                within(deadline, follow).await?
+            }
+        }
+    }
+
+    fn reply(&self, reply: protocol::Reply, method: &Arc<Method>) -> Reply {
+        let payload = reply.payload.map(|payload| {
+            if payload.type_url != *method.output_type_url {
+                self.report(format!(
+                    "Warning: {}.{}: Expected reply type_url to be [{}] but was [{}].",
+                    method.service.name, method.name, method.output_type_url, payload.type_url
+                ));
+            }
+            payload.value
+        });
+        Reply {
+            payload,
+            metadata: reply.metadata.unwrap_or_default(),
+        }
+    }
+
+    /// Runs the target of a forward or effect.
+    pub(crate) fn follow<'a>(
+        &'a self,
+        service: &str,
+        command: &str,
+        payload: Option<Any>,
+        metadata: Option<Metadata>,
+        context: Context,
+    ) -> LocalBoxFuture<'a, Result<Replies, CallError>> {
+        let target = self.target(service, command, &context);
+        Box::pin(async move {
+            let input = Input::One(payload.unwrap_or_default().value);
+            let call = Call {
+                method: target?,
+                input,
+                metadata: metadata.unwrap_or_default(),
+                deadline: None,
+            };
+            self.route(call, context).await
+        })
+    }
+
+    fn target(&self, service: &str, command: &str, context: &Context) -> Result<Arc<Method>, CallError> {
+        let catalog = self.0.catalog.borrow();
+        let known = catalog.as_ref().and_then(|catalog| catalog.service(service));
+        let method = catalog
+            .as_ref()
+            .and_then(|catalog| catalog.method(service, command));
+        let text = match (known, method) {
+            (_, Some(_)) if context.length() > self.options().forward_limit => format!(
+                "{service}.{command} was reached over more than {} forwards and side effects, the limit: they seem to run in a circle",
+                self.options().forward_limit
+            ),
+            (_, Some(method)) => return Ok(method.clone()),
+            (None, _) => format!("Service [{service}] unknown"),
+            (Some(_), None) => format!("Service [{service}] does not have a command named: [{command}]"),
+        };
+        self.report(format!("{text}{}", context.trace()));
+        Err(CallError::Unroutable(text))
+    }
+
+    pub(crate) fn turn_error(&self, error: TurnError) -> CallError {
+        let retry_after = self.options().retry_after;
+        match error {
+            TurnError::EntityFailed(text) => CallError::EntityFailed(text.to_owned()),
+            TurnError::Violation(text) => CallError::Violation(text),
+            TurnError::FunctionGone(text) => CallError::FunctionUnavailable(text),
+            TurnError::TimedOut { .. } => CallError::DeadlineExceeded(error.to_string()),
+            TurnError::LoadFailed(text) => CallError::StoreUnavailable(text),
+            TurnError::NotCommitted {
+                reason,
+                overloaded: true,
+            } => CallError::Overloaded {
+                message: reason,
+                retry_after,
+            },
+            TurnError::NotCommitted { .. } => CallError::StoreUnavailable(error.to_string()),
+            TurnError::OutcomeUnknown => CallError::OutcomeUnknown(error.to_string()),
+            TurnError::QueueFull(message) => CallError::QueueFull { message, retry_after },
+        }
+    }
+}
+
+pub(crate) fn unary_command(method: &Arc<Method>, payload: Bytes, metadata: Metadata) -> ActionCommand {
+    action::unary_command(
+        &method.service.name,
+        &method.name,
+        request(method, payload),
+        metadata,
+    )
+}
+
+pub(crate) fn request(method: &Method, value: Bytes) -> Any {
+    Any {
+        type_url: method.input_type_url.to_string(),
+        value,
+    }
+}
+
+fn entity_key(method: &Method, payload: &Bytes) -> Result<EntityKey, CallError> {
+    let id = method
+        .key
+        .extract(payload)
+        .map_err(|error| CallError::InvalidRequest(error.to_string()))?;
+    EntityKey::new(method.service.persistence_id.clone(), id.as_ref())
+        .map_err(|error| CallError::InvalidRequest(error.to_string()))
+}
+
+/// Awaits until the caller's deadline.
+pub(crate) async fn within<T>(
+    deadline: Option<Instant>,
+    future: impl Future<Output = T>,
+) -> Result<T, CallError> {
+    match deadline {
+        None => Ok(future.await),
+        Some(deadline) => timeout_at(deadline, future)
+            .await
+            .map_err(|_| CallError::DeadlineExceeded("the deadline of the call has passed".to_owned())),
+    }
+}
+
+/// An action call's failure, as the client sees it.
+pub(crate) fn link_error(error: cloudstate_function::Error) -> CallError {
+    use cloudstate_function::Error;
+    match error {
+        Error::Status { code, message } => CallError::Status {
+            code: Code::from_number(code),
+            message,
+        },
+        Error::DeadlineExceeded => {
+            CallError::DeadlineExceeded("the user function did not answer in time".to_owned())
+        }
+        error if error.is_unavailable() => CallError::FunctionUnavailable(error.to_string()),
+        error => CallError::Violation(error.to_string()),
+    }
+}
