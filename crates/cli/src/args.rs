@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, completions, config};
+use crate::commands::{call, completions, config, new};
 use crate::exit;
 
 /// Keeps the state of stateless functions: a Cloudstate proxy and its tools.
@@ -15,6 +15,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(new::Arguments),
     Call(call::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),

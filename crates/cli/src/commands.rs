@@ -3,12 +3,14 @@
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod new;
 
 use crate::args::Command;
 use crate::exit::Failure;
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::New(arguments) => new::run(&arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -1,6 +1,16 @@
 //! Runs the binary as a user does.
 
-use std::process::{Command, Output};
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command with these arguments, without any setting from the environment of the test.
 pub(crate) fn cloudstate(arguments: &[&str]) -> Command {
@@ -29,4 +39,71 @@ impl From<Output> for Ended {
 /// Runs it to its end.
 pub(crate) fn ended(command: &mut Command) -> Ended {
     command.output().expect("the binary can be started").into()
+}
+
+/// A command that goes on until it is told to end, or dropped.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it can be started");
+        let (sender, lines) = channel();
+        let outputs: [Box<dyn std::io::Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("it is piped")),
+            Box::new(child.stderr.take().expect("it is piped")),
+        ];
+        for output in outputs {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                // The test may have ended.
+                BufReader::new(output)
+                    .lines()
+                    .map_while(Result::ok)
+                    .all(|line| sender.send(line).is_ok())
+            });
+        }
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Waits for a line of its output, in either stream, with this text; lines before it are passed over.
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => self.seen.push(line),
+                Err(_) => panic!("no line with {text:?}; seen:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// Sends a signal and waits for the exit code.
+    pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process id");
+        kill_process(id, signal).expect("it runs");
+        self.child.wait().expect("it can be waited for").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Asked first, so that it ends its children; it does nothing when it has ended.
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.end(Signal::TERM);
+        }
+    }
 }

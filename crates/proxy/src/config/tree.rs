@@ -73,7 +73,7 @@ settings! {
         /// Shards that entities are spread over. Fixed when a store is made: another value refuses to start.
         shards: u32 = "128" from "1" to "4096";
         /// Commits that wait for the store. Beyond it, commands are refused as overload.
-        queue_commits: usize = "10000" from "1" to "10000000";
+        queue_commits: usize = "65536" from "1" to "10000000";
         /// Bytes of the commits that wait for the store. Beyond it, commands are refused as overload.
         queue_bytes: Size = "64MiB" from "1MiB" to "64GiB";
     }
