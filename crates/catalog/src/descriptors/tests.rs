@@ -4,7 +4,8 @@ use bytes::Bytes;
 use cloudstate_protocol::{Entity, EntitySpec, names};
 use proptest::prelude::*;
 use prost::Message;
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
 use super::EncodedFiles;
 use crate::testing::{build, compile, entity, spec};
@@ -116,6 +117,54 @@ fn two_versions_of_a_file_are_refused() {
         file("a.proto", &["b.proto"]),
     ]);
     assert!(reported(&spec(proto, vec![])).contains("two different files named [a.proto]"));
+}
+
+#[test]
+fn public_imports_reach_through_any_number_of_files() {
+    let files = FileDescriptorSet::decode(compile("message Unused {}")).unwrap();
+    let empty = files
+        .file
+        .into_iter()
+        .find(|file| file.name() == "google/protobuf/empty.proto")
+        .unwrap();
+    let relay = |name, import| FileDescriptorProto {
+        public_dependency: vec![0],
+        ..file(name, &[import])
+    };
+    let message = DescriptorProto {
+        name: Some("Message".to_owned()),
+        field: vec![FieldDescriptorProto {
+            name: Some("field".to_owned()),
+            number: Some(1),
+            r#type: Some(Type::Message.into()),
+            type_name: Some(".google.protobuf.Empty".to_owned()),
+            ..FieldDescriptorProto::default()
+        }],
+        ..DescriptorProto::default()
+    };
+    let user = FileDescriptorProto {
+        message_type: vec![message],
+        ..file("user.proto", &["a.proto"])
+    };
+    let files = vec![
+        user,
+        relay("a.proto", "b.proto"),
+        relay("b.proto", "c.proto"),
+        relay("c.proto", "google/protobuf/empty.proto"),
+        empty,
+    ];
+    assert_eq!(
+        reported(&spec(set(files.clone()), vec![])),
+        "No entities were reported by the discover call!"
+    );
+
+    let mut private = files;
+    private[2].public_dependency.clear();
+    let text = reported(&spec(set(private), vec![]));
+    assert!(
+        text.contains("cannot be linked") && text.contains("[user.proto]"),
+        "{text}"
+    );
 }
 
 #[test]
