@@ -10,3 +10,13 @@
 //! Absent: parsing of command lines, which belongs to the `cloudstate` binary.
 
 pub mod config;
+
+mod core_thread;
+mod discovery;
+mod listen;
+mod open_store;
+mod rooms;
+mod run;
+
+pub use listen::ListenError;
+pub use run::{Event, Hooks, RunError, run};

@@ -1,0 +1,166 @@
+//! Serves what the function declares: for the first time, again after it was lost, and anew when it changed.
+//!
+//! ```text
+//!   Supervisor ──EntitySpec──▶ judge ──▶ Catalog (latest)
+//!        └───────Discovery state───▶ follow ──▶ cores, front, client port, readiness, events
+//! ```
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cloudstate_catalog::{Catalog, CatalogOptions};
+use cloudstate_function::Link;
+use cloudstate_function::discovery::{Backoff, Discovery, DiscoveryOptions, Supervisor, Verdict, proxy_info};
+use cloudstate_gateway::{Front, Routes};
+use cloudstate_protocol::EntitySpec;
+use cloudstate_runtime::{Component, Shared};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::listen::{Reserved, spread};
+use crate::rooms;
+use crate::run::{Event, RunError};
+
+/// Everything that a declaration changes.
+pub(crate) struct Serving<'a> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) front: watch::Sender<Arc<Front>>,
+    pub(crate) function: Component,
+    pub(crate) events: &'a dyn Fn(Event),
+    pub(crate) shutdown: CancellationToken,
+    /// The client port until it listens.
+    pub(crate) client: Option<Reserved>,
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Vec<mpsc::Sender<std::net::TcpStream>>,
+}
+
+/// Runs until the client port cannot be opened. Dropping it stops discovery; accepting ends with the shutdown.
+pub(crate) async fn run(config: &Config, serving: Serving<'_>) -> RunError {
+    // A link of its own: its one connection tells when the function is gone.
+    let link = Link::new(rooms::target(config), rooms::link(config));
+    let options = CatalogOptions {
+        compatibility_check: config.function.compatibility_check,
+        ..CatalogOptions::default()
+    };
+    let (state, changes) = watch::channel(Discovery::Searching { reason: None });
+    let latest = RefCell::new(None);
+    let supervisor = Supervisor::new(link, discovery_options(config, &options), state);
+    tokio::select! {
+        () = supervisor.run(|spec| judge(spec, &options, &latest)) => RunError::Died("discovery"),
+        error = serving.follow(changes, &latest) => error,
+    }
+}
+
+fn discovery_options(config: &Config, options: &CatalogOptions) -> DiscoveryOptions {
+    let supported: Vec<_> = options.supported.iter().map(|kind| kind.entity_type()).collect();
+    let function = &config.function;
+    let backoff = Backoff {
+        min: function.backoff_min,
+        max: function.backoff_max,
+        jitter: function.backoff_random,
+        ..Backoff::default()
+    };
+    DiscoveryOptions {
+        backoff,
+        ..DiscoveryOptions::new(proxy_info(&supported))
+    }
+}
+
+fn judge(spec: &EntitySpec, options: &CatalogOptions, latest: &RefCell<Option<Arc<Catalog>>>) -> Verdict {
+    match Catalog::build(spec, options) {
+        Ok((catalog, warnings)) => {
+            *latest.borrow_mut() = Some(Arc::new(catalog));
+            let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            Verdict::Accepted { warnings }
+        }
+        Err(error) => Verdict::Refused {
+            reason: error.to_string(),
+        },
+    }
+}
+
+impl Serving<'_> {
+    async fn follow(
+        mut self,
+        mut changes: watch::Receiver<Discovery>,
+        latest: &RefCell<Option<Arc<Catalog>>>,
+    ) -> RunError {
+        let mut served: Option<(u64, Arc<Routes>)> = None;
+        while changes.changed().await.is_ok() {
+            let state = changes.borrow_and_update().clone();
+            let known = served.as_ref().map(|(declaration, _)| *declaration);
+            match state {
+                Discovery::Found { declaration } if known == Some(declaration) => self.back(served.as_ref()),
+                Discovery::Found { declaration } => {
+                    let Some(catalog) = latest.borrow().clone() else {
+                        continue;
+                    };
+                    match self.serve(catalog, served.is_none()).await {
+                        Ok(routes) => served = Some((declaration, routes)),
+                        Err(error) => return error,
+                    }
+                }
+                Discovery::Searching { reason } => self.lost(reason.as_deref(), served.as_ref()).await,
+                Discovery::Refused { reason } => self.refused(reason, served.as_ref()).await,
+            }
+        }
+        RunError::Died("discovery")
+    }
+
+    async fn serve(&mut self, catalog: Arc<Catalog>, first: bool) -> Result<Arc<Routes>, RunError> {
+        self.shared.install(&catalog).await;
+        let routes = Arc::new(Routes::new(catalog.clone()));
+        self.front.send_replace(Arc::new(Front::serving(routes.clone())));
+        if let Some(reserved) = self.client.take() {
+            let listener = reserved.listen("http.port")?;
+            tracing::info!(address = %self.address, "serving clients");
+            let cores = std::mem::take(&mut self.connections);
+            tokio::task::spawn_local(spread(listener, cores, self.shutdown.clone()));
+        }
+        self.function.ready();
+        (self.events)(Event::Serving {
+            address: self.address,
+            catalog,
+            first,
+        });
+        Ok(routes)
+    }
+
+    /// The function is back with the declaration that it had.
+    fn back(&self, served: Option<&(u64, Arc<Routes>)>) {
+        if let Some((_, routes)) = served {
+            self.front.send_replace(Arc::new(Front::serving(routes.clone())));
+        }
+        self.function.ready();
+        (self.events)(Event::FunctionBack);
+    }
+
+    async fn lost(&self, reason: Option<&str>, served: Option<&(u64, Arc<Routes>)>) {
+        let reason = reason.unwrap_or("the connection was closed");
+        self.unavailable(&format!("the user function is not available: {reason}"), served)
+            .await;
+        (self.events)(Event::FunctionLost(reason.to_owned()));
+    }
+
+    async fn refused(&self, reason: String, served: Option<&(u64, Arc<Routes>)>) {
+        self.unavailable(
+            &format!("the user function's declaration is refused: {reason}"),
+            served,
+        )
+        .await;
+        (self.events)(Event::Refused(reason));
+    }
+
+    async fn unavailable(&self, text: &str, served: Option<&(u64, Arc<Routes>)>) {
+        self.function.not_ready(text);
+        let front = match served {
+            Some((_, routes)) => Front::lost(routes.clone(), text),
+            None => Front::unavailable(text),
+        };
+        self.front.send_replace(Arc::new(front));
+        self.shared.function_lost().await;
+    }
+}

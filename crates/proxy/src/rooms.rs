@@ -1,0 +1,70 @@
+//! From the one configuration to each room's own options.
+
+use std::time::Duration;
+
+use cloudstate_function::{LinkOptions, Target};
+
+use crate::config::Config;
+
+pub(crate) fn runtime(config: &Config) -> cloudstate_runtime::Options {
+    cloudstate_runtime::Options {
+        passivation_timeout: config.entity.passivation_timeout,
+        turn_timeout: config.entity.turn_timeout,
+        queue_commands: config.entity.queue_commands,
+        queue_bytes: config.entity.queue_bytes.bytes(),
+        max_active: config.entity.max_active,
+        max_in_flight: config.runtime.max_in_flight,
+        max_in_flight_bytes: config.runtime.max_queued_bytes.bytes(),
+        forward_limit: config.runtime.forward_limit as usize,
+        ..cloudstate_runtime::Options::default()
+    }
+}
+
+/// The gateway counts per core; the configuration counts for the process.
+pub(crate) fn gateway(config: &Config, cores: usize) -> cloudstate_gateway::Options {
+    cloudstate_gateway::Options {
+        max_request_bytes: config.http.max_request_bytes.bytes(),
+        max_connections: config.http.max_connections.div_ceil(cores),
+        max_concurrent_streams: config.http.max_concurrent_streams,
+        max_header_bytes: u32::try_from(config.http.max_header_bytes.bytes()).unwrap_or(u32::MAX),
+        header_read_timeout: config.http.header_timeout,
+        drain_timeout: config.runtime.drain_timeout,
+        ..cloudstate_gateway::Options::default()
+    }
+}
+
+pub(crate) fn link(config: &Config) -> LinkOptions {
+    LinkOptions {
+        max_message_bytes: config.function.max_message_bytes.bytes(),
+        max_connections: config.function.max_connections,
+        close_timeout: config.runtime.drain_timeout.min(Duration::from_secs(5)),
+        ..LinkOptions::default()
+    }
+}
+
+pub(crate) fn target(config: &Config) -> Target {
+    match &config.function.socket {
+        Some(path) => Target::Unix(path.clone()),
+        None => Target::Tcp {
+            host: config.function.host.to_string(),
+            port: config.function.port,
+        },
+    }
+}
+
+pub(crate) fn store(config: &Config) -> cloudstate_store::Options {
+    cloudstate_store::Options {
+        shards: config.store.shards,
+        queue_commits: config.store.queue_commits,
+        queue_bytes: config.store.queue_bytes.bytes(),
+        ..cloudstate_store::Options::default()
+    }
+}
+
+/// Threads that run entities.
+pub(crate) fn cores(config: &Config) -> usize {
+    match config.runtime.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    }
+}

@@ -1,0 +1,205 @@
+//! Puts the rooms together, in order, and takes them apart in order.
+//!
+//! ```text
+//!   start:  store ─▶ reserve client port ─▶ admin port listens ─▶ cores ─▶ discovery ─▶ client port listens
+//!   end:    no new connections ─▶ calls end ─▶ entities passivate ─▶ cores end ─▶ store closes
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cloudstate_catalog::Catalog;
+use cloudstate_gateway::Front;
+use cloudstate_runtime::{Health, Inbox, Metrics, Shared};
+use prometheus_client::registry::Registry;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::core_thread::{self, Parts};
+use crate::discovery::{self, Serving};
+use crate::listen::{ListenError, Reserved};
+use crate::open_store::open_store;
+use crate::rooms;
+
+/// Connections handed to a core that it has not taken yet.
+const CONNECTION_QUEUE: usize = 64;
+
+/// Why the proxy could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A port cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The store cannot be opened or closed.
+    #[error(transparent)]
+    Store(#[from] cloudstate_store::Error),
+    /// The system refused a thread or a runtime.
+    #[error("the system refused what the proxy needs: {0}")]
+    System(#[from] std::io::Error),
+    /// A part of the proxy panicked.
+    #[error("{0} ended unexpectedly; the log says why")]
+    Died(&'static str),
+}
+
+/// What happens to a running proxy, for whoever started it.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The admin port listens here.
+    AdminListening(SocketAddr),
+    /// The client port is taken; it listens when the function has declared itself.
+    ClientReserved(SocketAddr),
+    /// A declaration of the function is served. `first` tells the first one, with which the client port begins to listen.
+    Serving {
+        /// Where clients connect.
+        address: SocketAddr,
+        /// What is served.
+        catalog: Arc<Catalog>,
+        /// Whether nothing was served before.
+        first: bool,
+    },
+    /// The function's declaration was refused, for this reason.
+    Refused(String),
+    /// The function cannot be reached, for this reason.
+    FunctionLost(String),
+    /// The function is back with the declaration that it had.
+    FunctionBack,
+}
+
+/// How a running proxy is stopped and watched.
+pub struct Hooks {
+    /// Cancel it to drain and end.
+    pub shutdown: CancellationToken,
+    /// Called on the proxy's main thread; must not block.
+    pub events: Box<dyn Fn(Event)>,
+}
+
+/// Runs a proxy until its shutdown or a failure. Blocks.
+///
+/// # Errors
+/// If a port, the store or a thread cannot be had, or a part of the proxy dies.
+pub fn run(config: &Config, hooks: Hooks) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(Default::default())?;
+    runtime.block_on(run_here(config, hooks))
+}
+
+async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
+    let client = Reserved::new(config.http.host.as_str(), config.http.port, "http.port")?;
+    let address = client.address();
+    (hooks.events)(Event::ClientReserved(address));
+    let store = open_store(config).await?;
+
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let gateway_metrics = cloudstate_gateway::Metrics::new();
+    gateway_metrics.register(&mut registry);
+    let health = Health::new();
+    let target = rooms::target(config);
+    let function = health.component("function", format!("waiting for the user function at {target}"));
+    let (shared, inboxes) = Shared::new(
+        rooms::runtime(config),
+        store.clone(),
+        metrics,
+        rooms::cores(config),
+    );
+    let (front, _) = watch::channel(Arc::new(Front::unavailable(
+        "the user function has not declared itself yet",
+    )));
+    let end = CancellationToken::new();
+    let cores = start_cores(
+        config,
+        inboxes,
+        &shared,
+        &front,
+        &health,
+        &gateway_metrics,
+        &hooks.shutdown,
+        &end,
+    )?;
+    let serving = Serving {
+        shared: shared.clone(),
+        front,
+        function,
+        events: &*hooks.events,
+        shutdown: hooks.shutdown.clone(),
+        client: Some(client),
+        address,
+        connections: cores.connections,
+    };
+    let outcome = tokio::select! {
+        biased;
+        () = hooks.shutdown.cancelled() => Ok(()),
+        died = any_ended(cores.ended) => Err(died),
+        failed = discovery::run(config, serving) => Err(failed),
+    };
+    tracing::info!("shutting down");
+    hooks.shutdown.cancel();
+    shared.drain(Instant::now() + config.runtime.drain_timeout).await;
+    end.cancel();
+    for thread in cores.threads {
+        if tokio::task::spawn_blocking(move || thread.join())
+            .await
+            .is_ok_and(|joined| joined.is_err())
+        {
+            return Err(RunError::Died("a core"));
+        }
+    }
+    store.close().await?;
+    outcome
+}
+
+struct Cores {
+    threads: Vec<std::thread::JoinHandle<()>>,
+    ended: Vec<oneshot::Receiver<()>>,
+    connections: Vec<mpsc::Sender<std::net::TcpStream>>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where everything meets")]
+fn start_cores(
+    config: &Config,
+    inboxes: Vec<Inbox>,
+    shared: &Arc<Shared>,
+    front: &watch::Sender<Arc<Front>>,
+    health: &Health,
+    metrics: &cloudstate_gateway::Metrics,
+    shutdown: &CancellationToken,
+    end: &CancellationToken,
+) -> Result<Cores, RunError> {
+    let mut cores = Cores {
+        threads: Vec::new(),
+        ended: Vec::new(),
+        connections: Vec::new(),
+    };
+    let count = inboxes.len();
+    for (index, inbox) in inboxes.into_iter().enumerate() {
+        let (connections, incoming) = mpsc::channel(CONNECTION_QUEUE);
+        let (thread, ended) = core_thread::start(Parts {
+            index,
+            shared: shared.clone(),
+            inbox,
+            target: rooms::target(config),
+            link: rooms::link(config),
+            connections: incoming,
+            front: front.subscribe(),
+            health: health.clone(),
+            metrics: metrics.clone(),
+            gateway: rooms::gateway(config, count),
+            shutdown: shutdown.clone(),
+            end: end.clone(),
+        })?;
+        cores.threads.push(thread);
+        cores.ended.push(ended);
+        cores.connections.push(connections);
+    }
+    Ok(cores)
+}
+
+/// Waits for the first core that ends before it was told to.
+async fn any_ended(ended: Vec<oneshot::Receiver<()>>) -> RunError {
+    // Both an orderly end and a panic are unexpected here.
+    let _ = futures_util::future::select_all(ended).await;
+    RunError::Died("a core")
+}
