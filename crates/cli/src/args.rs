@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, completions, config, new};
+use crate::commands::{call, completions, config, inspect, new};
 use crate::exit;
 
 /// Keeps the state of stateless functions: a Cloudstate proxy and its tools.
@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     New(new::Arguments),
     Call(call::Arguments),
+    Inspect(inspect::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
 }
