@@ -1,5 +1,7 @@
 //! gRPC as clients see it, on a real socket.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod common;
 
 use std::time::Duration;

@@ -142,7 +142,7 @@ async fn prepare<R: Router>(
         request::Content::Ignored => bytes::Bytes::new(),
         _ => read::body(&core.options, &head.headers, body).await?,
     };
-    let message = request::assemble(found, &content, body, head.uri.query())?;
+    let message = request::assemble(found, &content, &body, head.uri.query())?;
     Ok(Prepared {
         message,
         metadata,

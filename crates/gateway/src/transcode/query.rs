@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+/// A decoded name and its value.
+type Parameter<'q> = (Cow<'q, str>, Cow<'q, str>);
+
 /// The decoded names and values of a query, in order. `Err` holds a parameter that is not correctly encoded.
-pub(super) fn parse(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, &str> {
+pub(super) fn parse(query: &str) -> Result<Vec<Parameter<'_>>, &str> {
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
     parameters
         .map(|parameter| {

@@ -78,14 +78,14 @@ fn body_type(binding: &HttpBinding) -> Option<MessageDescriptor> {
 pub(super) fn assemble(
     found: &RouteMatch<'_>,
     content: &Content,
-    body: Bytes,
+    body: &Bytes,
     query: Option<&str>,
 ) -> Result<Bytes, Status> {
     let binding = found.binding;
     let input = binding.method.input();
     let read = |of: &MessageDescriptor, prefix: &str| match content {
         Content::Raw { content_type } => raw(of, content_type, body.clone()),
-        Content::Json | Content::Ignored => json::parse(of, &body, prefix),
+        Content::Json | Content::Ignored => json::parse(of, body, prefix),
     };
     let mut message = match &binding.body {
         RequestBody::Message => read(&input, "")?,

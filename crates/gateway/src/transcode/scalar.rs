@@ -44,7 +44,7 @@ fn bytes(text: &str) -> Result<prost::bytes::Bytes, String> {
         .ok_or_else(|| "expected base64".to_owned())
 }
 
-fn integer<N: std::str::FromStr + std::fmt::Display>(text: &str, min: N, max: N) -> Result<N, String> {
+fn integer<N: std::str::FromStr + std::fmt::Display + Copy>(text: &str, min: N, max: N) -> Result<N, String> {
     text.parse()
         .map_err(|_| format!("expected a whole number from {min} to {max}"))
 }
