@@ -1,0 +1,17 @@
+//! What the benchmarks share.
+//!
+//! ```text
+//!   load ──gRPC──▶ the proxy, or raw_hop in its place ──stream per entity──▶ the same function
+//!     └─ latencies, errors            process ─ CPU time and memory of both, from /proc
+//! ```
+//!
+//! The baselines ([`raw_hop`], [`raw_stream`]) use hyper and h2 directly and share no code with the proxy: what they
+//! cost is what the hop costs, whoever makes it. They check nothing and keep nothing.
+
+pub mod latencies;
+pub mod load;
+pub mod process;
+pub mod raw_hop;
+pub mod raw_stream;
+pub mod shopping_cart;
+pub mod wire;

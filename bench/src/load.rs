@@ -1,0 +1,135 @@
+//! A closed loop of gRPC calls: a fixed number in flight, each caller sends its next when it has the answer.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use crate::latencies::Latencies;
+use crate::process;
+use crate::wire::Connection;
+
+/// What to send, and for how long.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// `host:port` of a gRPC server.
+    pub address: String,
+    /// Path of a unary method.
+    pub path: String,
+    /// One encoded frame for each entity. Caller i of n sends the frames i, i + n, … in turn, so that callers do not
+    /// wait for each other at an entity as long as there are at least as many entities as callers.
+    pub requests: Vec<Bytes>,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// Runs before anything is measured. Every entity is called once before that.
+    pub warm_up: Duration,
+    /// Runs measured.
+    pub duration: Duration,
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Of every call in the measured time.
+    pub latencies: Latencies,
+    /// The measured time.
+    pub elapsed: Duration,
+    /// CPU time that each watched process used in it.
+    pub cpu: Vec<Duration>,
+}
+
+impl Outcome {
+    /// Calls a second.
+    pub fn throughput(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// CPU time of the watched process `index`, in microseconds a call.
+    pub fn cpu_micros_per_call(&self, index: usize) -> f64 {
+        self.cpu[index].as_secs_f64() * 1e6 / self.latencies.len() as f64
+    }
+}
+
+/// Runs a plan on this thread (a tokio local runtime), watching the CPU time of `pids`.
+///
+/// # Errors
+/// Any call that fails ends the run: a benchmark that counts errors as answers measures nothing.
+pub async fn run(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
+    let connection = Rc::new(Connection::open(&plan.address).await?);
+    let plan = Rc::new(plan.clone());
+    phase(&connection, &plan, Limit::EachOnce).await?;
+    phase(&connection, &plan, Limit::Until(Instant::now() + plan.warm_up)).await?;
+    let before = cpu_times(pids)?;
+    let start = Instant::now();
+    let latencies = phase(&connection, &plan, Limit::Until(start + plan.duration)).await?;
+    let elapsed = start.elapsed();
+    let cpu = cpu_times(pids)?
+        .into_iter()
+        .zip(before)
+        .map(|(after, before)| after - before)
+        .collect();
+    Ok(Outcome {
+        latencies,
+        elapsed,
+        cpu,
+    })
+}
+
+fn cpu_times(pids: &[u32]) -> Result<Vec<Duration>> {
+    pids.iter().map(|&pid| process::cpu_time(pid)).collect()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    EachOnce,
+    Until(Instant),
+}
+
+async fn phase(connection: &Rc<Connection>, plan: &Rc<Plan>, limit: Limit) -> Result<Latencies> {
+    let mut callers = JoinSet::new();
+    for caller in 0..plan.in_flight {
+        callers.spawn_local(call_in_turn(connection.clone(), plan.clone(), caller, limit));
+    }
+    let mut all = Latencies::default();
+    while let Some(latencies) = callers.join_next().await {
+        all.extend(latencies??);
+    }
+    Ok(all)
+}
+
+async fn call_in_turn(
+    connection: Rc<Connection>,
+    plan: Rc<Plan>,
+    caller: usize,
+    limit: Limit,
+) -> Result<Latencies> {
+    let mut latencies = Latencies::default();
+    let mut own = plan
+        .requests
+        .iter()
+        .skip(caller % plan.requests.len())
+        .step_by(plan.in_flight);
+    loop {
+        let request = match (own.next(), limit) {
+            (Some(request), _) => request,
+            (None, Limit::EachOnce) => return Ok(latencies),
+            (None, Limit::Until(_)) => {
+                own = plan
+                    .requests
+                    .iter()
+                    .skip(caller % plan.requests.len())
+                    .step_by(plan.in_flight);
+                continue;
+            }
+        };
+        let start = Instant::now();
+        connection.unary(&plan.path, request.clone()).await?;
+        let end = Instant::now();
+        latencies.record(end - start);
+        if matches!(limit, Limit::Until(until) if end >= until) {
+            return Ok(latencies);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! gRPC on the bare h2 crate: as little as possible between the benchmark and the socket.
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use http::{HeaderMap, Request, Version};
+use prost::Message;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+/// Flags and length before each message.
+pub const PREFIX: usize = 5;
+
+/// A connection. Dropping it and its streams ends it.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<Bytes>,
+    authority: String,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connection {
+    /// Connects to `host:port`, with windows and budgets out of the way.
+    ///
+    /// # Errors
+    /// Nothing there speaks HTTP/2.
+    pub async fn open(address: &str) -> Result<Connection> {
+        let socket = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("cannot connect to {address}"))?;
+        socket.set_nodelay(true)?;
+        let (sender, driver) = Builder::new()
+            .initial_window_size(1 << 24)
+            .initial_connection_window_size(1 << 30)
+            .data_frame_budget(1 << 30)
+            .initial_max_send_streams(1 << 20)
+            .handshake(socket)
+            .await?;
+        let driver = tokio::task::spawn_local(async move {
+            // The streams report what ends them.
+            let _ = driver.await;
+        });
+        Ok(Connection {
+            sender,
+            authority: address.to_owned(),
+            driver,
+        })
+    }
+
+    /// Starts a call; send the requests on the stream that is returned.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn start(&self, path: &str) -> Result<(ResponseFuture, SendStream<Bytes>)> {
+        let request = Request::post(format!("http://{}{path}", self.authority))
+            .version(Version::HTTP_2)
+            .header("te", "trailers")
+            .header("content-type", "application/grpc")
+            .body(())?;
+        Ok(self.sender.clone().send_request(request, false)?)
+    }
+
+    /// Calls a unary method with an encoded frame, and checks the status.
+    ///
+    /// # Errors
+    /// The call failed, or its status is not OK.
+    pub async fn unary(&self, path: &str, request: Bytes) -> Result<BytesMut> {
+        let (response, mut send) = self.start(path)?;
+        send.send_data(request, true)?;
+        let (head, mut body) = response.await?.into_parts();
+        let mut answer = BytesMut::new();
+        while let Some(chunk) = body.data().await {
+            let chunk = chunk?;
+            body.flow_control().release_capacity(chunk.len())?;
+            answer.extend_from_slice(&chunk);
+        }
+        let trailers = body.trailers().await?;
+        check_status(trailers.as_ref().unwrap_or(&head.headers))?;
+        Ok(answer)
+    }
+}
+
+fn check_status(trailers: &HeaderMap) -> Result<()> {
+    let status = trailers.get("grpc-status").context("no grpc-status")?;
+    ensure!(
+        status == "0",
+        "grpc-status {status:?}: {:?}",
+        trailers.get("grpc-message")
+    );
+    Ok(())
+}
+
+/// A bidirectional stream.
+#[derive(Debug)]
+pub struct Duplex {
+    send: SendStream<Bytes>,
+    receive: Receive,
+    buffer: BytesMut,
+}
+
+#[derive(Debug)]
+enum Receive {
+    Head(ResponseFuture),
+    Body(RecvStream),
+}
+
+impl Duplex {
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn open(connection: &Connection, path: &str) -> Result<Duplex> {
+        let (response, send) = connection.start(path)?;
+        Ok(Duplex {
+            send,
+            receive: Receive::Head(response),
+            buffer: BytesMut::new(),
+        })
+    }
+
+    /// Queues a message, whatever the windows say.
+    ///
+    /// # Errors
+    /// The stream has ended.
+    pub fn send(&mut self, message: &impl Message) -> Result<()> {
+        Ok(self.send.send_data(frame(message), false)?)
+    }
+
+    /// Queues a message after waiting until what was queued before fits the windows.
+    ///
+    /// # Errors
+    /// The stream has ended.
+    pub async fn send_when_room(&mut self, message: &impl Message) -> Result<()> {
+        self.send.reserve_capacity(1);
+        while self.send.capacity() == 0 {
+            std::future::poll_fn(|cx| self.send.poll_capacity(cx))
+                .await
+                .context("the stream has ended")??;
+        }
+        self.send(message)
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// The stream has ended.
+    pub async fn next<M: Message + Default>(&mut self) -> Result<M> {
+        loop {
+            if let Some(message) = cut(&mut self.buffer) {
+                return Ok(M::decode(message)?);
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        match &mut self.receive {
+            Receive::Head(response) => self.receive = Receive::Body(response.await?.into_body()),
+            Receive::Body(body) => match body.data().await {
+                Some(chunk) => {
+                    let chunk = chunk?;
+                    body.flow_control().release_capacity(chunk.len())?;
+                    self.buffer.extend_from_slice(&chunk);
+                }
+                None => bail!("the function ended the stream: {:?}", body.trailers().await?),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// A message with its prefix.
+pub fn frame(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(PREFIX + length);
+    frame.put_u8(0);
+    frame.put_u32(length as u32);
+    message.encode_raw(&mut frame);
+    frame.freeze()
+}
+
+/// Cuts the first whole message out of received bytes.
+pub fn cut(buffer: &mut BytesMut) -> Option<Bytes> {
+    let &[_, a, b, c, d, ..] = &buffer[..] else {
+        return None;
+    };
+    let length = u32::from_be_bytes([a, b, c, d]) as usize;
+    if buffer.len() < PREFIX + length {
+        return None;
+    }
+    buffer.advance(PREFIX);
+    Some(buffer.split_to(length).freeze())
+}
