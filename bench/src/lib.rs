@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   load ──gRPC──▶ the proxy, or raw_hop in its place ──stream per entity──▶ the same function
-//!     └─ latencies, errors            process ─ CPU time and memory of both, from /proc
+//!     └─ latencies                stage ─ starts them; process ─ their CPU time and memory, from /proc
 //! ```
 //!
 //! The baselines ([`raw_hop`], [`raw_stream`]) use hyper and h2 directly and share no code with the proxy: what they
@@ -14,4 +14,5 @@ pub mod process;
 pub mod raw_hop;
 pub mod raw_stream;
 pub mod shopping_cart;
+pub mod stage;
 pub mod wire;
