@@ -15,4 +15,5 @@ pub mod raw_hop;
 pub mod raw_stream;
 pub mod shopping_cart;
 pub mod stage;
+pub mod tally;
 pub mod wire;

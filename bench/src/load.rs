@@ -77,6 +77,17 @@ pub async fn run(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
     })
 }
 
+/// Calls every entity of a plan once, and returns how long all of it took.
+///
+/// # Errors
+/// As [`run`].
+pub async fn each_once(plan: &Plan) -> Result<Duration> {
+    let connection = Rc::new(Connection::open(&plan.address).await?);
+    let start = Instant::now();
+    phase(&connection, &Rc::new(plan.clone()), Limit::EachOnce).await?;
+    Ok(start.elapsed())
+}
+
 fn cpu_times(pids: &[u32]) -> Result<Vec<Duration>> {
     pids.iter().map(|&pid| process::cpu_time(pid)).collect()
 }

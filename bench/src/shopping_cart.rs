@@ -38,28 +38,6 @@ pub struct GetShoppingCart {
     pub user_id: String,
 }
 
-/// The event `ItemAdded`, which wraps a line item.
-#[derive(Clone, PartialEq, Message)]
-pub struct ItemAdded {
-    /// What was added.
-    #[prost(message, optional, tag = "1")]
-    pub item: Option<LineItem>,
-}
-
-/// A line of a cart.
-#[derive(Clone, PartialEq, Message)]
-pub struct LineItem {
-    /// The product.
-    #[prost(string, tag = "1")]
-    pub product_id: String,
-    /// Its name.
-    #[prost(string, tag = "2")]
-    pub name: String,
-    /// How many.
-    #[prost(int32, tag = "3")]
-    pub quantity: i32,
-}
-
 /// The id of cart number `index`.
 pub fn user_id(index: usize) -> String {
     format!("user-{index:08}")
@@ -78,19 +56,6 @@ pub fn add_item_frames(entities: usize) -> Vec<Bytes> {
     (0..entities).map(frame).collect()
 }
 
-/// An event as the function would have emitted it.
-pub fn item_added() -> Any {
-    let item = LineItem {
-        product_id: "product-1".to_owned(),
-        name: "A product with a name".to_owned(),
-        quantity: 1,
-    };
-    any(
-        "com.example.shoppingcart.persistence.ItemAdded",
-        &ItemAdded { item: Some(item) },
-    )
-}
-
 /// The payload of a command, given the name of its method and the encoded request.
 pub fn command_payload(method: &str, value: Bytes) -> Any {
     let message = match method {
@@ -101,13 +66,5 @@ pub fn command_payload(method: &str, value: Bytes) -> Any {
     Any {
         type_url: format!("type.googleapis.com/com.example.shoppingcart.{message}"),
         value,
-    }
-}
-
-/// Packs a message.
-pub fn any(name: &str, message: &impl Message) -> Any {
-    Any {
-        type_url: format!("type.googleapis.com/{name}"),
-        value: message.encode_to_vec().into(),
     }
 }

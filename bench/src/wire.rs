@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use cloudstate_protocol::Any;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Version};
@@ -184,6 +185,14 @@ pub fn frame(message: &impl Message) -> Bytes {
     frame.put_u32(length as u32);
     message.encode_raw(&mut frame);
     frame.freeze()
+}
+
+/// Packs a message, given its full name.
+pub fn any(name: &str, message: &impl Message) -> Any {
+    Any {
+        type_url: format!("type.googleapis.com/{name}"),
+        value: message.encode_to_vec().into(),
+    }
 }
 
 /// Cuts the first whole message out of received bytes.

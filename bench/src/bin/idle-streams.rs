@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use cloudstate_bench::process::resident_bytes;
 use cloudstate_bench::shopping_cart::{self, SERVICE};
+use cloudstate_bench::wire;
 use cloudstate_function::{Link, LinkOptions, StreamReceiver, StreamSender, Target};
 use cloudstate_protocol::eventsourced::{
     EventSourcedInit, EventSourcedStreamIn, EventSourcedStreamOut, event_sourced_stream_in as input,
@@ -62,7 +63,7 @@ async fn activate(link: &Link, index: usize) -> Result<(StreamSender, StreamRece
     let request = shopping_cart::GetShoppingCart {
         user_id: entity_id.clone(),
     };
-    let payload = shopping_cart::any("com.example.shoppingcart.GetShoppingCart", &request);
+    let payload = wire::any("com.example.shoppingcart.GetShoppingCart", &request);
     let command = Command {
         entity_id,
         id: 1,
