@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, completions, config, inspect, new};
+use crate::commands::{call, completions, config, dev, inspect, new, proxy};
 use crate::exit;
 
 /// Keeps the state of stateless functions: a Cloudstate proxy and its tools.
@@ -15,6 +15,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Proxy(proxy::Arguments),
+    Dev(dev::Arguments),
     New(new::Arguments),
     Call(call::Arguments),
     Inspect(inspect::Arguments),

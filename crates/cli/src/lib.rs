@@ -13,7 +13,9 @@ mod args;
 mod commands;
 mod exit;
 mod grpc;
+mod logging;
 mod settings;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

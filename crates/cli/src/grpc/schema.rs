@@ -57,15 +57,15 @@ pub(crate) fn to_json(
     };
     let message = DynamicMessage::decode(descriptor.clone(), encoded).map_err(|error| failed(&error))?;
     let options = SerializeOptions::new().skip_default_fields(false);
-    let value = message
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|error| failed(&error))?;
-    let text = if indented {
-        serde_json::to_string_pretty(&value)
+    // Written directly, since a JSON value in between would sort the fields by name.
+    let mut text = Vec::new();
+    let written = if indented {
+        message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut text), &options)
     } else {
-        serde_json::to_string(&value)
+        message.serialize_with_options(&mut serde_json::Serializer::new(&mut text), &options)
     };
-    text.map_err(|error| failed(&error))
+    written.map_err(|error| failed(&error))?;
+    String::from_utf8(text).map_err(|error| failed(&error))
 }
 
 /// The message that this JSON describes, encoded.
