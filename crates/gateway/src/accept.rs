@@ -22,11 +22,13 @@ use crate::options::Options;
 
 /// What an HTTP/2 client sends first. Source: RFC 9113 §3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// A client may have this much unread request data under way on one stream, and on a connection. The latter also decides how
-/// many small frames the HTTP/2 library tolerates unread (half of it, less 256 bytes a frame), so it is far above what
-/// [`Options::max_concurrent_streams`] commands need.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
+/// A client may have this much unread request data under way on one stream, and on a connection.
+///
+/// The latter also decides how many small frames the HTTP/2 library tolerates unread before it gives up on the
+/// connection: half of it, where a frame of n < 256 bytes costs 256 - n. Commands are small and a slow function leaves
+/// them unread, so the window must be worth many full streams of such frames.
+const STREAM_WINDOW: u32 = 512 * 1024;
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
 /// A pause after the kernel refused a connection for want of file descriptors or memory, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -91,20 +91,30 @@ impl<R: Router> Gateway<R> {
         S: Stream,
         S::Item: AsyncRead + AsyncWrite + Unpin + 'static,
     {
+        let tasks = self.accept(connections).await;
+        self.drain(tasks).await;
+    }
+
+    /// Takes connections until shutdown. They are given up on return, and with them the listener behind them: from then on
+    /// the port is refused, while the connections that were taken drain.
+    async fn accept<S>(&self, connections: S) -> JoinSet<()>
+    where
+        S: Stream,
+        S::Item: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let mut connections = std::pin::pin!(connections);
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
-                () = self.core.shutdown.cancelled() => break,
+                () = self.core.shutdown.cancelled() => return tasks,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => log_panic(ended),
                 next = connections.next(), if tasks.len() < self.core.options.max_connections => match next {
                     Some(io) => { tasks.spawn_local(self.clone().serve_connection(io)); }
-                    None => break,
+                    None => return tasks,
                 },
             }
         }
-        self.drain(tasks).await;
     }
 
     /// Serves one connection until it ends. At shutdown it is drained, without a time limit. Dropping the future cuts it.

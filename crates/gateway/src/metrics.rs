@@ -266,8 +266,12 @@ fn encode_durations(encoder: &mut DescriptorEncoder, sums: &[(Labels, Sum)]) -> 
     let help = "Time from the headers of a request to the end of its answer";
     let name = "cloudstate_gateway_request_duration";
     let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-    for ((service, method), sum) in sums {
-        let bounds = BUCKETS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
+    // Methods that were never called would only add many empty buckets.
+    for ((service, method), sum) in sums.iter().filter(|(_, sum)| sum.started > 0) {
+        let bounds = BUCKETS_US
+            .iter()
+            .map(|us| *us as f64 / 1e6)
+            .chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(sum.buckets).collect();
         let labels = [("service", &**service), ("method", &**method)];
         let count = sum.buckets.iter().sum();

@@ -23,7 +23,12 @@ pub struct Answer {
 
 pub async fn connect(port: u16) -> Client {
     let io = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let (send, connection) = h2::client::handshake(io).await.unwrap();
+    // The library gives up on a connection with many small unread frames, in the measure of this window.
+    let mut builder = h2::client::Builder::new();
+    builder
+        .initial_connection_window_size(1 << 30)
+        .data_frame_budget(1 << 30);
+    let (send, connection) = builder.handshake(io).await.unwrap();
     tokio::task::spawn_local(async move {
         let _ = connection.await;
     });
