@@ -101,6 +101,7 @@ impl Error {
                 | Error::NotProcessed { .. }
                 | Error::StreamLimit { .. }
                 | Error::Closed { .. }
+                | Error::NotGrpc { .. }
         )
     }
 

@@ -28,7 +28,8 @@ pub struct StreamSender {
     _slot: Rc<Slot>,
 }
 
-/// Receives the messages of a stream and how it ended. Dropping both halves cancels the stream, if it has not ended.
+/// Receives the messages of a stream and how it ended. Dropping both halves cancels the stream, if it has not ended;
+/// until then it counts against the limits, also when the function has ended its side.
 #[derive(Debug)]
 pub struct StreamReceiver {
     state: State,
