@@ -93,8 +93,7 @@ impl FileResolver for BuiltIn {
     }
 }
 
-fn generate(files: Vec<FileDescriptorProto>) -> std::io::Result<String> {
-    let (built_in, own): (Vec<_>, Vec<_>) = files.into_iter().partition(is_built_in);
+fn generate(mut files: Vec<FileDescriptorProto>) -> std::io::Result<String> {
     let mut config = prost_build::Config::new();
     config
         .prost_path("::cloudstate_sdk::prost")
@@ -102,14 +101,16 @@ fn generate(files: Vec<FileDescriptorProto>) -> std::io::Result<String> {
         .extern_path(".google.protobuf.Any", "::cloudstate_sdk::protocol::Any")
         .enable_type_names()
         .service_generator(Box::new(Generator));
-    for file in &built_in {
+    for file in files.iter_mut().filter(|file| is_built_in(file)) {
         refer_to_sdk(&mut config, file);
+        // Services, unlike types, cannot be left out by their path.
+        file.service.clear();
     }
-    let requests = own
-        .into_iter()
-        .map(|file| (Module::from_protobuf_package_name(file.package()), file))
-        .collect();
-    Ok(modules::nest(config.generate(requests)?))
+    // Built-in files stay in the request, since their types decide what can be derived for others.
+    let module = |file: &FileDescriptorProto| Module::from_protobuf_package_name(file.package());
+    Ok(modules::nest(config.generate(
+        files.into_iter().map(|file| (module(&file), file)).collect(),
+    )?))
 }
 
 /// Whether the Rust types of a file exist already.
@@ -144,3 +145,6 @@ fn refer_to_sdk(config: &mut prost_build::Config, file: &FileDescriptorProto) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,3 +75,6 @@ fn failure(description: &str) -> ActionResponse {
         side_effects: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,3 +55,6 @@ fn fields(mut message: Bytes) -> Result<Vec<Bytes>, DecodeError> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,3 +85,6 @@ pub trait Handler: Send + Sync + 'static {
     /// Runs the handler of a command.
     fn handle(&self, invocation: Invocation<'_>, ctx: &mut Context<Self::State>) -> Handled;
 }
+
+#[cfg(test)]
+mod tests;

@@ -241,3 +241,6 @@ fn check(entities: &[Registration]) -> Result<(), DeclarationError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

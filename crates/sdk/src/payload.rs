@@ -198,3 +198,6 @@ macro_rules! payloads {
         })+
     };
 }
+
+#[cfg(test)]
+mod tests;

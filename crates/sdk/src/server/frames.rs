@@ -136,3 +136,6 @@ impl Splitter {
         Ok(Some(HEADER + size))
     }
 }
+
+#[cfg(test)]
+mod tests;
