@@ -95,8 +95,8 @@ fn a_function_that_ends_is_started_again_after_a_growing_wait() {
     dev.line_with("starting it again in 1s");
 }
 
-#[test]
-fn the_end_of_the_command_is_the_end_of_the_function_and_its_children() {
+/// The function holds one end of a pipe; the end of that comes when every process that held it is gone.
+fn ends_with_its_children_at(signal: Signal, code: Option<i32>) {
     let project = project("exec 3>alive; sleep 3600 & echo up; wait");
     let alive = project.path().join("alive");
     let made = std::process::Command::new("mkfifo")
@@ -107,7 +107,21 @@ fn the_end_of_the_command_is_the_end_of_the_function_and_its_children() {
     let mut dev = dev(&project);
     let mut alive = fs::File::open(alive).expect("the function opens the other end");
     dev.line_with("function | up");
-    assert_eq!(dev.end(Signal::TERM), Some(0));
-    // The end of the pipe comes when every process that held it is gone.
+    assert_eq!(dev.end(signal), code);
     assert_eq!(alive.read(&mut [0]).expect("a pipe"), 0);
+}
+
+#[test]
+fn the_end_of_the_command_is_the_end_of_the_function_and_its_children() {
+    ends_with_its_children_at(Signal::TERM, Some(0));
+}
+
+#[test]
+fn the_end_of_the_terminal_is_the_end_of_the_function_and_its_children() {
+    ends_with_its_children_at(Signal::HUP, Some(0));
+}
+
+#[test]
+fn even_a_killed_command_leaves_nothing_behind() {
+    ends_with_its_children_at(Signal::KILL, None);
 }

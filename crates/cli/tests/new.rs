@@ -1,13 +1,15 @@
-//! `cloudstate new`: what it makes, and that it builds.
+//! `cloudstate new`: what it makes, and that `dev` and `call` work with it.
 
 #![expect(clippy::expect_used, reason = "tests stop at what they did not expect")]
 
 mod support;
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::Stdio;
 
-use support::{cloudstate, ended};
+use rustix::process::Signal;
+use support::{Running, cloudstate, ended};
 
 fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,9 +18,8 @@ fn checkout() -> PathBuf {
         .expect("this repository")
 }
 
-#[test]
-fn a_new_project_builds() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
+/// A new project, with the versions of this repository's build, which are on this machine already.
+fn new_project(directory: &Path) -> PathBuf {
     let sdk_path = checkout();
     let arguments = [
         "new",
@@ -28,32 +29,169 @@ fn a_new_project_builds() {
         "--sdk-path",
         sdk_path.to_str().expect("UTF-8"),
     ];
-    let made = ended(cloudstate(&arguments).current_dir(&directory));
+    let made = ended(cloudstate(&arguments).current_dir(directory));
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     assert!(
         made.stdout.contains("cloudstate dev my-counter"),
         "{}",
         made.stdout
     );
-
-    let project = directory.path().join("my-counter");
-    // The versions of this repository's build, which are on this machine already.
+    let project = directory.join("my-counter");
     std::fs::copy(sdk_path.join("Cargo.lock"), project.join("Cargo.lock")).expect("it can be copied");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--offline", "--quiet"])
-        .current_dir(&project)
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
-        )
-        .env("RUSTFLAGS", "-D warnings")
-        .output()
-        .expect("cargo runs");
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
+    project
+}
+
+/// `dev` with what cargo needs, and warnings as errors.
+fn dev(project: &Path) -> Running {
+    let path = project.to_str().expect("UTF-8");
+    let mut command = cloudstate(&["dev", path, "--http.port", "0", "--admin.port", "0"]);
+    let kept = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+    command.envs(
+        kept.iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?))),
     );
+    command.env(
+        "CARGO_TARGET_DIR",
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
+    );
+    command
+        .env("CARGO_NET_OFFLINE", "true")
+        .env("RUSTFLAGS", "-D warnings");
+    Running::start(&mut command)
+}
+
+/// `call` of a running proxy; the answer, or the status.
+fn call(address: &str, arguments: &[&str]) -> Result<String, String> {
+    let call = ended(&mut cloudstate(
+        &[&["call", "--addr", address], arguments].concat(),
+    ));
+    match call.code {
+        Some(0) => Ok(call.stdout),
+        Some(5) => Err(call.stderr),
+        other => panic!("call ended with {other:?}: {}", call.stderr),
+    }
+}
+
+const INCREASE: &str = "my_counter.Counter/Increase";
+
+/// One test, because the project takes long to build.
+#[test]
+fn a_new_project_is_served_and_follows_its_source() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let project = new_project(directory.path());
+    let mut running = dev(&project);
+    let line = running.line_with("gRPC, HTTP/JSON  http://");
+    let address = line.rsplit('/').next().expect("an address").to_owned();
+    running.line_with(&format!("curl http://{address}/counters/counter-1/increase -H"));
+
+    let listed = call(&address, &["--list"]).expect("a list");
+    assert!(
+        listed.contains("my_counter.Counter\n  Increase(my_counter.IncreaseRequest) returns"),
+        "{listed}"
+    );
+    let described = call(&address, &["--describe", INCREASE]).expect("a description");
+    assert!(
+        described.contains("  POST /counters/{counter_id}/increase  (body: *)\n"),
+        "{described}"
+    );
+    assert!(
+        described.contains("message my_counter.IncreaseRequest {\n  string counter_id = 1;\n"),
+        "{described}"
+    );
+
+    let increased = call(&address, &[INCREASE, r#"{"counterId": "a", "by": 2}"#]);
+    assert_eq!(increased.as_deref(), Ok("{\n  \"value\": \"2\"\n}\n"));
+    let refused = call(&address, &[INCREASE, r#"{"counterId": "a"}"#]).expect_err("it must grow");
+    assert_eq!(
+        refused,
+        "error: UNKNOWN: a counter only grows: `by` must be greater than zero\n"
+    );
+    streams_are_printed_line_by_line(&address);
+    wrong_calls_are_explained(&address);
+
+    let source = project.join("src/counter.rs");
+    let text = std::fs::read_to_string(&source).expect("it was made");
+    std::fs::write(&source, text.replace("only grows", "never shrinks")).expect("it can be written");
+    running.line_with("restarting the function");
+    running.line_with("the function is served again");
+    let refused = call(&address, &[INCREASE, r#"{"counterId": "a"}"#]).expect_err("it must grow");
+    assert!(refused.contains("a counter never shrinks"), "{refused}");
+    let kept = call(&address, &["my_counter.Counter/Get", r#"{"counterId": "a"}"#]);
+    assert_eq!(
+        kept.as_deref(),
+        Ok("{\n  \"value\": \"2\"\n}\n"),
+        "state outlives the change"
+    );
+    let store = format!("sqlite:{}", project.join(".cloudstate").display());
+    let events = ended(&mut cloudstate(&[
+        "inspect",
+        "events",
+        "my-counter",
+        "a",
+        "--store",
+        &store,
+    ]));
+    assert!(
+        events
+            .stdout
+            .contains("type.googleapis.com/my_counter.events.Increased"),
+        "{}",
+        events.stdout
+    );
+    assert_eq!(running.end(Signal::TERM), Some(0));
+}
+
+/// Reflection is a method with streams both ways.
+fn streams_are_printed_line_by_line(address: &str) {
+    let path = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let requests = r#"{"listServices": ""} {"fileContainingSymbol": "no.Such"}"#;
+    let answers = call(address, &[path, requests]).expect("two answers");
+    let answers: Vec<serde_json::Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one message a line"))
+        .collect();
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!(answers[1]["errorResponse"]["errorCode"], 5);
+
+    let mut command = cloudstate(&["call", "--addr", address, path, "-"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it can be started");
+    let mut input = child.stdin.take().expect("it is piped");
+    let mut output = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    for _ in 0..2 {
+        // Each answer comes before the next request is written.
+        writeln!(input, r#"{{"listServices": ""}}"#).expect("it still reads");
+        let line = output.next().expect("an answer").expect("text");
+        assert!(line.contains("my_counter.Counter"), "{line}");
+    }
+    drop(input);
+    assert!(child.wait().expect("it ends with its input").success());
+}
+
+fn wrong_calls_are_explained(address: &str) {
+    let usage = |arguments: &[&str]| {
+        let call = ended(&mut cloudstate(
+            &[&["call", "--addr", address], arguments].concat(),
+        ));
+        assert_eq!(call.code, Some(2), "{}", call.stderr);
+        call.stderr
+    };
+    let text = usage(&["my_counter.Counter/Increse"]);
+    assert!(
+        text.contains("the nearest one is `my_counter.Counter/Increase`"),
+        "{text}"
+    );
+    let text = usage(&[INCREASE, r#"{"id": "a"}"#]);
+    assert!(
+        text.contains("request 1: not a my_counter.IncreaseRequest") && text.contains("id"),
+        "{text}"
+    );
+    assert!(usage(&[INCREASE, "{"]).contains("request 1: not valid JSON"));
+    assert!(usage(&[INCREASE, "{} {}"]).contains("takes one request; found 2 JSON values"));
+    assert!(usage(&[INCREASE, "{}", "-H", "nocolon"]).contains("NAME:VALUE"));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything here takes on a busy machine, the build of a project included.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The command with these arguments, without any setting from the environment of the test.
 pub(crate) fn cloudstate(arguments: &[&str]) -> Command {

@@ -1,6 +1,7 @@
 //! Child processes: each in a group of its own, with its output prefixed, and never left behind.
 
-use std::io;
+use std::io::{self, PipeWriter, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -62,11 +63,46 @@ impl CommandLine {
     }
 }
 
-/// A running child. Dropping it kills its whole group.
+/// A running child. Dropping it kills its whole group, and so does the end of this process, however it comes.
 pub(super) struct Child {
     process: tokio::process::Child,
     group: Option<Pid>,
+    guard: Option<Guard>,
     outputs: Vec<JoinHandle<()>>,
+}
+
+/// A process that kills a group when this one ends without having said that the group is gone, as by SIGKILL.
+struct Guard {
+    /// Closed by the system when this process ends.
+    alive: PipeWriter,
+}
+
+impl Guard {
+    fn start(group: Pid) -> io::Result<Self> {
+        let (watched, alive) = io::pipe()?;
+        let mut command = std::process::Command::new("sh");
+        command.args([
+            "-c",
+            "read -r gone || kill -s KILL -- \"-$0\"",
+            &group.as_raw_nonzero().to_string(),
+        ]);
+        // Own group: what ends this process from the terminal must not end the guard before it.
+        command
+            .process_group(0)
+            .stdin(watched)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // Dropping tokio's handle leaves waiting for it to the runtime.
+        drop(Command::from(command).spawn()?);
+        Ok(Self { alive })
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Fails when the guard is gone, which is what is wanted.
+        let _ = self.alive.write_all(b"gone\n");
+    }
 }
 
 /// What is done with a line of output.
@@ -98,9 +134,12 @@ impl Child {
                 .take()
                 .map(|output| tokio::task::spawn_local(forward(output, stderr))),
         ];
+        // Without a guard, the group is still killed in every end but the hardest.
+        let guard = group.and_then(|group| Guard::start(group).ok());
         Ok(Self {
             process,
             group,
+            guard,
             outputs: outputs.into_iter().flatten().collect(),
         })
     }
@@ -110,6 +149,7 @@ impl Child {
         let status = self.process.wait().await?;
         // What is left of the group would hold the port and the output.
         self.signal(Signal::KILL);
+        self.guard = None;
         while let Some(output) = self.outputs.last_mut() {
             // Fails only if the task panicked; its line was not worth more.
             let _ = output.await;

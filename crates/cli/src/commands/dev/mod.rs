@@ -129,7 +129,7 @@ fn environment(config: &Config) -> Environment {
 
 /// Runs both until a signal, or until the proxy ends by itself; the function ends last, since draining needs it.
 async fn serve(project: Project, config: Config) -> Result<(), Failure> {
-    let mut signals = Signals::take().map_err(|error| Failure::new(Exit::Failure, error))?;
+    let mut signals = Signals::take_with_hangup().map_err(|error| Failure::new(Exit::Failure, error))?;
     let shutdown = CancellationToken::new();
     let (mut events, mut ended) = start_proxy(config.clone(), shutdown.clone())?;
     let stop_function = CancellationToken::new();

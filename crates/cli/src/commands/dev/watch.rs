@@ -77,7 +77,7 @@ fn add(path: &Path, found: &mut Fingerprint) {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         // Links to directories are not followed: they may lead anywhere, also back here.
         entries
-            .filter(|entry| is_source(entry))
+            .filter(is_source)
             .for_each(|entry| add(&entry.path(), found));
     } else {
         let modified = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
