@@ -1,0 +1,11 @@
+//! The server as a proxy sees it: a raw HTTP/2 client against real sockets.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test shows what it did not expect by failing"
+)]
+
+mod actions;
+mod client;
+mod entities;
+mod function;
+mod lifecycle;
