@@ -20,6 +20,7 @@ pub mod logs;
 pub mod model;
 pub mod reading;
 mod support;
+pub mod workload;
 
 pub use bench_rows::row;
 pub use faulty::{Fault, Faulty};

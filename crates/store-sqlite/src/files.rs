@@ -56,13 +56,16 @@ impl Files {
             return Ok(());
         }
         fs::create_dir_all(&self.directory).map_err(|cause| self.not_writable(&self.directory, cause))?;
-        let parent = match self.directory.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        // Where a directory cannot be synced there is nothing to gain by refusing.
-        let _ = File::open(parent).and_then(|parent| parent.sync_all());
+        match self.directory.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => sync(parent),
+            _ => sync(Path::new(".")),
+        }
         Ok(())
+    }
+
+    /// Makes the names of the files survive a loss of power.
+    pub(crate) fn sync_directory(&self) {
+        sync(&self.directory);
     }
 
     pub(crate) fn must_exist(&self) -> Result<(), Error> {
@@ -151,6 +154,11 @@ impl Files {
         };
         connect().map_err(|error| failed(self, "opening the store for reading", error))
     }
+}
+
+fn sync(directory: &Path) {
+    // Where a directory cannot be synced there is nothing to gain by refusing.
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
 }
 
 fn holder(file: &mut File) -> String {

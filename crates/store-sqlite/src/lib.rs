@@ -87,6 +87,18 @@ impl Sqlite {
         Ok(Arc::new(reader::SqliteReader::new(Arc::new(files))))
     }
 
+    /// Reads everything in a store and checks it: structure, indexes, checksums. Takes time with its size; for operators.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with the first contradictions found, or as [`Sqlite::open_read_only`].
+    pub fn verify(directory: impl AsRef<Path>) -> Result<(), Error> {
+        let files = Files::new(directory.as_ref().to_owned());
+        files.must_exist()?;
+        schema::check_untouched(&files)?;
+        wal::check(&files)?;
+        queries::verify(&files, &files.connect_read_only()?)
+    }
+
     fn hold_lock(&self) -> Result<Arc<LockFile>, Error> {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = lock.unused.take().or_else(|| lock.shared.upgrade()) {

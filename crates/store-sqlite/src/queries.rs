@@ -336,3 +336,27 @@ pub(crate) fn shards(files: &Files, connection: &Connection) -> Result<Vec<Shard
         Ok((0..count).map(info).collect())
     })
 }
+
+/// Structure and indexes by SQLite's own check, then every payload by its checksum.
+pub(crate) fn verify(files: &Files, connection: &Connection) -> Result<(), Error> {
+    read(files, "verifying the store", || {
+        let mut check = connection.prepare("PRAGMA integrity_check(5)")?;
+        let found: Result<Vec<String>, _> = check.query_map([], |row| row.get(0))?.collect();
+        let found = found?;
+        if found != ["ok"] {
+            return Err(Failure::Corrupt(found.join("; ")));
+        }
+        for table in [
+            "seq, type_url, payload, checksum, eid FROM events",
+            "seq, type_url, payload, checksum, eid FROM snapshots",
+            "ord, type_url, payload, checksum, eid FROM entity_values",
+        ] {
+            let mut rows = connection.prepare(&format!("SELECT {table}"))?;
+            let mut rows = rows.query([])?;
+            while let Some(row) = rows.next()? {
+                payload(row, 1, row.get(4)?, row.get(0)?)?;
+            }
+        }
+        Ok(())
+    })
+}

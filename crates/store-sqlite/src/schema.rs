@@ -137,7 +137,9 @@ pub(crate) fn open_or_create(files: &Files) -> Result<(), Error> {
     if !is_new(files, &connection)? {
         return check_format(files, &connection);
     }
-    create(&mut connection).map_err(|error| failed(files, "making the store", error))
+    create(&mut connection).map_err(|error| failed(files, "making the store", error))?;
+    files.sync_directory();
+    Ok(())
 }
 
 pub(crate) fn check_read_only(files: &Files) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 //!
 //! SQLite takes the log's frames up to the first damaged one and silently forgets the rest. That is right for the tail that a
 //! crash tore: each commit is synced before the next one starts, so at most one transaction is torn, and nobody was told
-//! that it applied. It is wrong for damage further up, where acknowledged commits follow. Both are told apart by
+//! that it applied. (The last transaction alone, if damaged later on, cannot be told from a torn one.) It is wrong for damage further up, where acknowledged commits follow. Both are told apart by
 //! what follows the first damaged frame: frames of this log's salts that end more than one transaction cannot be a torn tail.
 //!
 //! ```text
@@ -29,7 +29,7 @@ const MAGIC: u32 = 0x377f_0682;
 pub(crate) fn check(files: &Files) -> Result<(), Error> {
     let path = files.write_ahead_log();
     let scanned = match File::open(&path) {
-        Ok(file) => scan(BufReader::with_capacity(1 << 20, file)),
+        Ok(file) => page_size(files).and_then(|page| scan(BufReader::with_capacity(1 << 20, file), page)),
         Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(()),
         Err(cause) => Err(cause),
     };
@@ -57,6 +57,17 @@ pub(crate) fn check(files: &Files) -> Result<(), Error> {
     ))
 }
 
+/// From the database's header, as the log's may be what is damaged.
+fn page_size(files: &Files) -> std::io::Result<usize> {
+    let mut header = [0; 100];
+    let whole = File::open(files.database()).and_then(|mut file| fill(&mut file, &mut header))?;
+    match usize::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => Ok(65536),
+        size if whole && size.is_power_of_two() && size >= 512 => Ok(size),
+        _ => Ok(4096),
+    }
+}
+
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Scan {
     /// Frames that SQLite will take.
@@ -65,7 +76,7 @@ struct Scan {
     commits_after_damage: u64,
 }
 
-fn scan(mut log: impl Read) -> std::io::Result<Scan> {
+fn scan(mut log: impl Read, page: usize) -> std::io::Result<Scan> {
     let mut scan = Scan::default();
     let mut header = [0; HEADER];
     if !fill(&mut log, &mut header)? {
@@ -79,14 +90,11 @@ fn scan(mut log: impl Read) -> std::io::Result<Scan> {
     };
     sum.add(&header[..24]);
     let mut whole = word(&header, 0) & !1 == MAGIC && sum.is(&header[24..]);
-    let page = match word(&header, 8) as usize {
-        size @ 512..=65536 if size.is_power_of_two() => size,
-        // A header without sense: nothing can be told about what follows.
-        _ => return Ok(scan),
-    };
+    // A damaged header does not tell this log's salts; its first frame does.
+    let mut salts: Option<[u8; 8]> = whole.then(|| salts_in(&header[16..24]));
     let mut frame = vec![0; FRAME_HEADER + page];
     while fill(&mut log, &mut frame)? {
-        let own = frame[8..16] == header[16..24];
+        let own = *salts.get_or_insert_with(|| salts_in(&frame[8..16])) == frame[8..16];
         if whole {
             sum.add(&frame[..8]);
             sum.add(&frame[FRAME_HEADER..]);
@@ -99,6 +107,12 @@ fn scan(mut log: impl Read) -> std::io::Result<Scan> {
         }
     }
     Ok(scan)
+}
+
+fn salts_in(bytes: &[u8]) -> [u8; 8] {
+    let mut salts = [0; 8];
+    salts.copy_from_slice(bytes);
+    salts
 }
 
 /// Reads a whole buffer; `false` at the end, as a part of a frame counts for nothing.
