@@ -100,6 +100,37 @@ fn a_slow_reader_of_many_small_requests_loses_nothing() {
 }
 
 #[test]
+fn refused_and_cancelled_calls_do_not_cost_the_connection() {
+    run(async {
+        let router = Script::new(|call: Call| async move {
+            match &*call.method.name {
+                "Plain" => std::future::pending().await,
+                _ => one(""),
+            }
+        });
+        let options = Options {
+            max_request_bytes: 100,
+            ..Options::default()
+        };
+        let client = connect(serve(router, options).await.port).await;
+        for _ in 0..1500 {
+            // The rest of the body is never read.
+            let pieces = [frame(&[0; 200]), vec![0; 40_000].into()];
+            let refused = client.send(client.grpc("/shop.Cart/GetCart"), &pieces).await;
+            assert_eq!(refused.code(), "8");
+        }
+        for _ in 0..1500 {
+            let (response, mut request) = client.open("/shop.Cart/Plain").await;
+            request.send_data(frame(b""), true).unwrap();
+            assert_eq!(client.unary("/shop.Cart/GetCart", b"").await.code(), "0");
+            request.send_reset(h2::Reason::CANCEL);
+            drop(response);
+        }
+        assert_eq!(client.unary("/shop.Cart/GetCart", b"").await.code(), "0");
+    });
+}
+
+#[test]
 fn a_silent_client_is_let_go() {
     run(async {
         let options = Options {

@@ -352,6 +352,7 @@ fn a_deadline_reaches_the_router_and_is_kept() {
         let router = Script::new(|call: Call| async move {
             assert!(call.deadline.is_some());
             match &*call.method.name {
+                "Page" => one(""),
                 "Out" => Ok(Replies::Stream(Box::pin(
                     futures_util::stream::iter([Ok(reply("a"))]).chain(futures_util::stream::pending()),
                 ))),
@@ -366,6 +367,14 @@ fn a_deadline_reaches_the_router_and_is_kept() {
         assert_eq!(
             (answer.messages(), answer.code()),
             (vec![Bytes::from_static(b"a")], "4")
+        );
+        let request = client
+            .grpc("/shop.Streams/Page")
+            .header("grpc-timeout", "99999999H");
+        assert_eq!(
+            client.send(request, &[frame(b"")]).await.code(),
+            "0",
+            "far deadlines are as good as none"
         );
         let request = client.grpc("/shop.Streams/Unary").header("grpc-timeout", "soon");
         assert_eq!(client.send(request, &[frame(b"")]).await.code(), "3");

@@ -23,6 +23,7 @@ pub struct Answer {
 
 pub async fn connect(port: u16) -> Client {
     let io = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    io.set_nodelay(true).unwrap();
     // The library gives up on a connection with many small unread frames, in the measure of this window.
     let mut builder = h2::client::Builder::new();
     builder
