@@ -16,6 +16,6 @@ fn the_page_is_up_to_date() {
     assert!(
         kept == made,
         "docs/reference/configuration.md is out of date; run: \
-         UPDATE_DOCS=1 cargo test -p cloudstate-proxy --test configuration_reference"
+         UPDATE_DOCS=1 cargo test -p cloudstate-proxy the_page_is_up_to_date"
     );
 }

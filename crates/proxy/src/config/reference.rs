@@ -6,7 +6,7 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 <!-- Made from the table in crates/proxy/src/config/tree.rs. Change that, then run:
-     UPDATE_DOCS=1 cargo test -p cloudstate-proxy --test configuration_reference -->
+     UPDATE_DOCS=1 cargo test -p cloudstate-proxy the_page_is_up_to_date -->
 
 `cloudstate proxy` and `cloudstate dev` read their settings from these places, each over the one before:
 

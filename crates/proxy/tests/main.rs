@@ -1,0 +1,15 @@
+//! The proxy as a whole, over real sockets, in front of real functions; and its configuration.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test, a failure is a panic"
+)]
+
+mod actions;
+mod configuration;
+mod configuration_reference;
+#[allow(dead_code, reason = "parts are for tests to come")]
+mod harness;
+mod misbehaviour;
+mod routing;
