@@ -11,12 +11,14 @@
 
 pub mod config;
 
+mod admin;
 mod core_thread;
 mod discovery;
 mod listen;
 mod open_store;
 mod rooms;
 mod run;
+mod store_metrics;
 
 pub use listen::ListenError;
 pub use run::{Event, Hooks, RunError, run};

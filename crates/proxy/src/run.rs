@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use cloudstate_admin::Admin;
 use cloudstate_catalog::Catalog;
 use cloudstate_gateway::Front;
 use cloudstate_runtime::{Health, Inbox, Metrics, Shared};
@@ -16,12 +17,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin;
 use crate::config::Config;
 use crate::core_thread::{self, Parts};
 use crate::discovery::{self, Serving};
 use crate::listen::{ListenError, Reserved};
 use crate::open_store::open_store;
 use crate::rooms;
+use crate::store_metrics::{StoreMetrics, follow_health};
 
 /// Connections handed to a core that it has not taken yet.
 const CONNECTION_QUEUE: usize = 64;
@@ -90,12 +93,14 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     let client = Reserved::new(config.http.host.as_str(), config.http.port, "http.port")?;
     let address = client.address();
     (hooks.events)(Event::ClientReserved(address));
+    let admin_ports = admin::reserve(config, &*hooks.events)?;
     let store = open_store(config).await?;
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let gateway_metrics = cloudstate_gateway::Metrics::new();
     gateway_metrics.register(&mut registry);
+    registry.register_collector(Box::new(StoreMetrics(store.clone())));
     let health = Health::new();
     let target = rooms::target(config);
     let function = health.component("function", format!("waiting for the user function at {target}"));
@@ -108,7 +113,9 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     let (front, _) = watch::channel(Arc::new(Front::unavailable(
         "the user function has not declared itself yet",
     )));
+    let stored = health.component("store", "opening");
     let end = CancellationToken::new();
+    let admin = admin::start(Admin::new(health.clone(), registry), admin_ports, end.clone())?;
     let cores = start_cores(
         config,
         inboxes,
@@ -129,22 +136,26 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         address,
         connections: cores.connections,
     };
+    let process = health.component("proxy", "starting");
+    process.ready();
     let outcome = tokio::select! {
         biased;
         () = hooks.shutdown.cancelled() => Ok(()),
         died = any_ended(cores.ended) => Err(died),
+        () = follow_health(store.clone(), stored) => Err(RunError::Died("the store's watch")),
         failed = discovery::run(config, serving) => Err(failed),
     };
     tracing::info!("shutting down");
+    process.not_ready("shutting down");
     hooks.shutdown.cancel();
     shared.drain(Instant::now() + config.runtime.drain_timeout).await;
     end.cancel();
-    for thread in cores.threads {
+    for thread in cores.threads.into_iter().chain([admin]) {
         if tokio::task::spawn_blocking(move || thread.join())
             .await
             .is_ok_and(|joined| joined.is_err())
         {
-            return Err(RunError::Died("a core"));
+            return Err(RunError::Died("a thread"));
         }
     }
     store.close().await?;

@@ -1,0 +1,178 @@
+//! What the store counts, as metrics, and its health, as readiness.
+
+use std::time::Duration;
+
+use cloudstate_runtime::Component;
+use cloudstate_store::{Histogram, Stats, Store};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// How often the store's health is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Reads the store's counters when somebody asks for metrics: commits pay nothing for it.
+pub(crate) struct StoreMetrics(pub(crate) Store);
+
+impl std::fmt::Debug for StoreMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoreMetrics({})", self.0.name())
+    }
+}
+
+impl Collector for StoreMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let stats = self.0.stats();
+        for (name, help, value) in counters(&stats) {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        for (name, help, value) in [
+            (
+                "cloudstate_store_queued_commits",
+                "Commits that wait for the store",
+                stats.queued,
+            ),
+            (
+                "cloudstate_store_queued_bytes",
+                "Bytes of the commits that wait for the store",
+                stats.queued_bytes,
+            ),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let name = "cloudstate_store_batch_commits";
+        histogram(
+            &mut encoder,
+            name,
+            "Commits in one batch",
+            &stats.batch_commits,
+            1.0,
+        )?;
+        let name = "cloudstate_store_commit_seconds";
+        histogram(
+            &mut encoder,
+            name,
+            "Seconds until a batch was durable",
+            &stats.commit_us,
+            1e-6,
+        )
+    }
+}
+
+fn counters(stats: &Stats) -> [(&'static str, &'static str, u64); 10] {
+    [
+        ("cloudstate_store_commits", "Commits made durable", stats.applied),
+        (
+            "cloudstate_store_fenced_commits",
+            "Commits refused because another process owns the store",
+            stats.fenced,
+        ),
+        (
+            "cloudstate_store_conflicts",
+            "Commits refused because the entity was in another state",
+            stats.conflicts,
+        ),
+        (
+            "cloudstate_store_failed_commits",
+            "Commits that failed, known not applied",
+            stats.failed,
+        ),
+        (
+            "cloudstate_store_unknown_commits",
+            "Commits whose outcome stayed unknown",
+            stats.unknown,
+        ),
+        (
+            "cloudstate_store_shed_commits",
+            "Commits refused because too many waited",
+            stats.shed,
+        ),
+        ("cloudstate_store_events", "Events stored", stats.events),
+        (
+            "cloudstate_store_bytes",
+            "Bytes of payload stored by commits",
+            stats.bytes,
+        ),
+        ("cloudstate_store_snapshots", "Snapshots stored", stats.snapshots),
+        (
+            "cloudstate_store_lost_snapshots",
+            "Snapshots that were not stored",
+            stats.snapshots_lost,
+        ),
+    ]
+}
+
+/// Buckets of powers of two, in the unit that `scale` makes of the store's.
+fn histogram(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: &Histogram,
+    scale: f64,
+) -> Result<(), std::fmt::Error> {
+    let mut buckets: Vec<(f64, u64)> = values
+        .buckets
+        .iter()
+        .enumerate()
+        .map(|(power, count)| (2f64.powi(power as i32) * scale, *count))
+        .collect();
+    buckets.push((f64::MAX, 0));
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    metric.encode_histogram::<NoLabelSet>(values.sum as f64 * scale, values.count, &buckets, None)
+}
+
+/// Follows the store's health. Never ends.
+pub(crate) async fn follow_health(store: Store, component: Component) {
+    loop {
+        match store.stats().failing {
+            None => component.ready(),
+            Some(reason) => component.not_ready(reason),
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use prometheus_client::encoding::text;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn commits_and_batches_show() {
+        let backend = Arc::new(cloudstate_store_memory::Memory::new());
+        let store = Store::open(backend, cloudstate_store::Options::default())
+            .await
+            .unwrap();
+        let entity = cloudstate_store::EntityKey::new("carts", "c1").unwrap();
+        let payload = cloudstate_store::Payload {
+            type_url: "t".into(),
+            value: vec![1, 2, 3].into(),
+        };
+        let write = cloudstate_store::Write {
+            entity,
+            expected: cloudstate_store::Expected::Sequence(0),
+            change: cloudstate_store::Change::Events(vec![payload]),
+            idempotency: None,
+        };
+        store.commit(write).await;
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(StoreMetrics(store)));
+        let mut page = String::new();
+        text::encode(&mut page, &registry).unwrap();
+        for line in [
+            "cloudstate_store_commits_total 1",
+            "cloudstate_store_events_total 1",
+            "cloudstate_store_batch_commits_count 1",
+        ] {
+            assert!(page.contains(line), "{line} is missing in\n{page}");
+        }
+    }
+}
