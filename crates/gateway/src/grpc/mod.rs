@@ -13,6 +13,7 @@ mod timeout;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use cloudstate_protocol::Metadata;
 use cloudstate_runtime::{Call, CallError, Code, Input, Replies, Router};
@@ -150,8 +151,7 @@ async fn answer<R: Router>(
     let input = if route.client_streaming {
         Input::Stream(Box::pin(Requests(Some(messages))))
     } else {
-        let only = timeout(core.options.body_read_timeout, messages.only()).await;
-        Input::One(only.map_err(|_| too_slow())??)
+        Input::One(only_message(&mut messages, core.options.body_read_timeout).await?)
     };
     let replies = match &route.target {
         Target::Function(method) => {
@@ -202,6 +202,15 @@ fn deadline_passed() -> Status {
         Code::DeadlineExceeded,
         "the caller's deadline passed before the call was answered",
     )
+}
+
+/// The message mostly came together with the headers; only if not, the clock is asked and a timer is made.
+async fn only_message(messages: &mut Messages<Incoming>, limit: Duration) -> Result<bytes::Bytes, Status> {
+    let mut only = std::pin::pin!(messages.only());
+    match futures_util::poll!(only.as_mut()) {
+        Poll::Ready(message) => message,
+        Poll::Pending => timeout(limit, only).await.unwrap_or_else(|_| Err(too_slow())),
+    }
 }
 
 fn too_slow() -> Status {
