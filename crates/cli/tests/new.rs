@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -41,7 +41,7 @@ fn new_project(directory: &Path) -> PathBuf {
     project
 }
 
-/// `dev` with what cargo needs, and warnings as errors.
+/// `dev` with what cargo needs.
 fn dev(project: &Path) -> Running {
     let path = project.to_str().expect("UTF-8");
     let mut command = cloudstate(&["dev", path, "--http.port", "0", "--admin.port", "0"]);
@@ -54,9 +54,7 @@ fn dev(project: &Path) -> Running {
         "CARGO_TARGET_DIR",
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
     );
-    command
-        .env("CARGO_NET_OFFLINE", "true")
-        .env("RUSTFLAGS", "-D warnings");
+    command.env("CARGO_NET_OFFLINE", "true");
     Running::start(&mut command)
 }
 
@@ -80,7 +78,15 @@ fn a_new_project_is_served_and_follows_its_source() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let project = new_project(directory.path());
     let mut running = dev(&project);
+    let serving = running.line_with("serving the user function my-counter on ");
+    let function = serving.rsplit(' ').next().expect("an address").to_owned();
     let line = running.line_with("gRPC, HTTP/JSON  http://");
+    let warnings: Vec<_> = running
+        .seen
+        .iter()
+        .filter(|line| line.contains("warning: `my-counter`"))
+        .collect();
+    assert!(warnings.is_empty(), "{:#?}", running.seen);
     let address = line.rsplit('/').next().expect("an address").to_owned();
     running.line_with(&format!("curl http://{address}/counters/counter-1/increase -H"));
 
@@ -107,6 +113,7 @@ fn a_new_project_is_served_and_follows_its_source() {
         "error: UNKNOWN: a counter only grows: `by` must be greater than zero\n"
     );
     streams_are_printed_line_by_line(&address);
+    a_deadline_ends_a_call(&address);
     wrong_calls_are_explained(&address);
 
     let source = project.join("src/counter.rs");
@@ -123,21 +130,21 @@ fn a_new_project_is_served_and_follows_its_source() {
         "state outlives the change"
     );
     let store = format!("sqlite:{}", project.join(".cloudstate").display());
-    let events = ended(&mut cloudstate(&[
+    let inspect = [
         "inspect",
         "events",
         "my-counter",
         "a",
+        "--json",
         "--store",
         &store,
-    ]));
-    assert!(
-        events
-            .stdout
-            .contains("type.googleapis.com/my_counter.events.Increased"),
-        "{}",
-        events.stdout
-    );
+    ];
+    let events = ended(&mut cloudstate(
+        &[&inspect[..], &["--function", &function]].concat(),
+    ));
+    let event: serde_json::Value = serde_json::from_str(&events.stdout).expect(&events.stderr);
+    assert_eq!(event["type"], "type.googleapis.com/my_counter.events.Increased");
+    assert_eq!(event["payload"]["by"], 2, "{event}");
     assert_eq!(running.end(Signal::TERM), Some(0));
 }
 
@@ -169,6 +176,28 @@ fn streams_are_printed_line_by_line(address: &str) {
     }
     drop(input);
     assert!(child.wait().expect("it ends with its input").success());
+}
+
+/// A call that the proxy would go on answering as long as requests may come.
+fn a_deadline_ends_a_call(address: &str) {
+    let path = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let mut command = cloudstate(&["call", "--addr", address, "--deadline", "200ms", path, "-"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it can be started");
+    // Held, because waiting would close it.
+    let _input = child.stdin.take();
+    let mut text = String::new();
+    assert_eq!(child.wait().expect("it ends by itself").code(), Some(5));
+    child
+        .stderr
+        .take()
+        .expect("it is piped")
+        .read_to_string(&mut text)
+        .expect("text");
+    assert!(text.starts_with("error: DEADLINE_EXCEEDED: "), "{text}");
 }
 
 fn wrong_calls_are_explained(address: &str) {

@@ -45,7 +45,8 @@ pub(crate) fn ended(command: &mut Command) -> Ended {
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
-    seen: Vec<String>,
+    /// Lines that were passed over.
+    pub(crate) seen: Vec<String>,
 }
 
 impl Running {

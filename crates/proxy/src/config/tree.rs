@@ -54,7 +54,8 @@ settings! {
         socket: Option<PathBuf> = "" env "USER_FUNCTION_SOCKET";
         /// Largest message accepted from the function.
         max_message_bytes: Size = "12MiB" from "1KiB" to "2147483647B";
-        /// Connections opened to the function when its limit of streams on one is reached.
+        /// Connections to the function that each thread may have; a further one is opened when those there are have as
+        /// many streams as the function allows.
         max_connections: usize = "1024" from "1" to "65535";
         /// Wait before the first retry of a failed connection or discovery; doubles with each further failure.
         backoff_min: Duration = "1s" from "1ms" to "1h";

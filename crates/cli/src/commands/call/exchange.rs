@@ -93,12 +93,14 @@ async fn within(
     let Some(deadline) = deadline else {
         return call.await;
     };
-    // The proxy ends the call by itself; this is for one that does not.
-    match tokio::time::timeout(deadline, call).await {
-        Ok(result) => result,
-        Err(_) => Err(status(&Status::deadline_exceeded(format!(
-            "no answer within {deadline:?}"
-        )))),
+    // The proxy ends the call by itself; this is for one that does not. The connection has a timer for the same time,
+    // started later, whose end would look like a cancelled call: so this one is asked first.
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep(deadline) => {
+            Err(status(&Status::deadline_exceeded(format!("no answer within {deadline:?}"))))
+        }
+        result = call => result,
     }
 }
 
