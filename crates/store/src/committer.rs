@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use crate::backend::{Batch, BatchVerdict, Held, Tail, Verdict, Writer};
-use crate::queue::{Drained, Pending, PendingOffset, Queue, lock};
+use crate::completion::{self, Handover, Reply};
+use crate::queue::{Drained, Pending, PendingOffset, Queue, Waited, lock};
 use crate::stats::Counters;
 use crate::tails::{Claim, Tails};
 use crate::{
@@ -16,6 +15,8 @@ use crate::{
     block_on, shard_of,
 };
 
+/// How long waiters may wait for one of them to wake the others.
+const HANDOVER: Duration = Duration::from_millis(1);
 const FIRST_RETRY: Duration = Duration::from_millis(5);
 const LONGEST_RETRY: Duration = Duration::from_millis(500);
 
@@ -37,6 +38,10 @@ pub(crate) struct Committer {
     counter: u64,
     /// The number of the batch.
     batch: u64,
+    /// Answers of the batch, until it is done.
+    answers: Vec<(Reply, Outcome)>,
+    /// Waiters of the last batch, woken by one of them, or at last by this one.
+    handovers: Vec<Arc<Handover>>,
 }
 
 /// A shard, as this committer sees it.
@@ -58,7 +63,7 @@ struct Placed {
 
 /// Who waits for a commit of the batch, and what the entity looks like if it applies.
 struct Waiter {
-    reply: oneshot::Sender<Outcome>,
+    reply: Reply,
     then: Tail,
     last: u64,
 }
@@ -74,6 +79,7 @@ impl Committer {
         let holds = vec![Hold::Lost; options.shards as usize];
         let owner = OwnerId::random();
         let (offset, counter, batch) = (0, 0, 0);
+        let (answers, handovers) = (Vec::new(), Vec::new());
         let (lost, lost_by) = (Vec::new(), None);
         Committer {
             writer,
@@ -88,6 +94,8 @@ impl Committer {
             offset,
             counter,
             batch,
+            answers,
+            handovers,
         }
     }
 
@@ -108,20 +116,40 @@ impl Committer {
     pub(crate) fn run(mut self) {
         let _last = Abandon(Arc::clone(&self.queue));
         let mut drained = Drained::default();
-        while self.queue.drain(&mut drained) {
+        while self.wait(&mut drained) {
             self.take_back();
             let batch = self.place(&mut drained.commits);
             let snapshots = std::mem::take(&mut drained.snapshots);
             let offsets = std::mem::take(&mut drained.offsets);
             self.write(batch, snapshots, offsets);
+            self.finish_handovers();
+            let answers = std::mem::take(&mut self.answers);
+            self.handovers = completion::deliver(answers);
             self.writer.upkeep();
         }
+        self.finish_handovers();
         let closed = block_on(self.writer.close());
         // The backend's locks go with the writer; whoever waits for the end may open the store again.
         drop(self.writer);
         for closer in self.queue.closers() {
             let _ = closer.send(closed.clone());
         }
+    }
+
+    /// Waits for work; `false`: there will be none. Waiters that are still asleep by then are woken.
+    fn wait(&mut self, drained: &mut Drained) -> bool {
+        loop {
+            let patience = (!self.handovers.is_empty()).then_some(HANDOVER);
+            match self.queue.drain(drained, patience) {
+                Waited::Work => return true,
+                Waited::Quiet => self.finish_handovers(),
+                Waited::End => return false,
+            }
+        }
+    }
+
+    fn finish_handovers(&mut self) {
+        self.handovers.drain(..).for_each(|handover| handover.finish());
     }
 
     /// Takes commits off the backlog, as many as go into one batch: within its limits, and one an entity.
@@ -376,7 +404,7 @@ impl Committer {
         }
     }
 
-    fn answer(&self, reply: oneshot::Sender<Outcome>, outcome: Outcome) {
+    fn answer(&mut self, reply: Reply, outcome: Outcome) {
         let counter = match &outcome {
             Outcome::Applied { .. } => &self.counters.applied,
             Outcome::Fenced => &self.counters.fenced,
@@ -385,8 +413,7 @@ impl Committer {
             Outcome::NotApplied(_) => &self.counters.failed,
         };
         counter.fetch_add(1, Relaxed);
-        // Whoever asked may have gone; what was done stays done.
-        let _ = reply.send(outcome);
+        self.answers.push((reply, outcome));
     }
 
     fn observe(&self, batch: &Batch, elapsed: Duration) {

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::completion::Reply;
 use crate::{EntityKey, Error, Options, Outcome, ShardId, Snapshot, Write};
 
 /// Locks, also after a panic elsewhere: no section under these locks leaves its data half changed.
@@ -16,7 +18,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Pending {
     pub(crate) write: Write,
     pub(crate) size: usize,
-    pub(crate) reply: oneshot::Sender<Outcome>,
+    pub(crate) reply: Reply,
 }
 
 /// A consumer's offset that waits to be kept.
@@ -33,6 +35,16 @@ pub(crate) struct Drained {
     pub(crate) commits: VecDeque<Pending>,
     pub(crate) snapshots: Vec<(EntityKey, Snapshot)>,
     pub(crate) offsets: Vec<PendingOffset>,
+}
+
+/// How waiting for work ended.
+pub(crate) enum Waited {
+    /// There is some.
+    Work,
+    /// There was none for a while.
+    Quiet,
+    /// There is none and never will be.
+    End,
 }
 
 pub(crate) struct Queue {
@@ -68,23 +80,32 @@ impl Queue {
         }
     }
 
-    /// Accepts a commit in order of call, or says why not.
-    pub(crate) fn push(&self, pending: Pending) -> Result<(), Error> {
+    /// Accepts a commit in order of call, or answers why not; says whether it accepted.
+    pub(crate) fn push(&self, pending: Pending) -> bool {
         let mut state = lock(&self.state);
-        if state.closed {
-            return Err(Error::Closed);
-        }
-        let (waiting, bytes) = (state.waiting, state.bytes);
-        // A single commit above the limit in bytes is let through when nothing else waits.
-        let heavy = waiting > 0 && bytes + pending.size > self.limits.queue_bytes;
-        if waiting >= self.limits.queue_commits || heavy {
-            return Err(Error::Overloaded { waiting, bytes });
+        if let Some(refusal) = self.refusal(&state, pending.size) {
+            drop(state);
+            pending.reply.send(Outcome::NotApplied(refusal));
+            return false;
         }
         state.waiting += 1;
         state.bytes += pending.size;
         state.commits.push_back(pending);
         self.rouse(state);
-        Ok(())
+        true
+    }
+
+    fn refusal(&self, state: &State, size: usize) -> Option<Error> {
+        let (waiting, bytes) = (state.waiting, state.bytes);
+        // A single commit above the limit in bytes is let through when nothing else waits.
+        let heavy = waiting > 0 && bytes + size > self.limits.queue_bytes;
+        if state.closed {
+            Some(Error::Closed)
+        } else if waiting >= self.limits.queue_commits || heavy {
+            Some(Error::Overloaded { waiting, bytes })
+        } else {
+            None
+        }
     }
 
     /// Accepts a snapshot; a newer one of the same entity replaces one that waits. `false`: there is no room.
@@ -133,9 +154,9 @@ impl Queue {
         }
     }
 
-    /// Moves what waits into `into`. If nothing waits there either, sleeps until something does. `false`: nothing
-    /// waits and nothing ever will.
-    pub(crate) fn drain(&self, into: &mut Drained) -> bool {
+    /// Moves what waits into `into`. If nothing waits there either, sleeps until something does, or as long as the
+    /// patience says.
+    pub(crate) fn drain(&self, into: &mut Drained, patience: Option<Duration>) -> Waited {
         let mut state = lock(&self.state);
         loop {
             if into.commits.is_empty() {
@@ -147,13 +168,25 @@ impl Queue {
             state.snapshot_bytes = 0;
             into.offsets.append(&mut state.offsets);
             if !(into.commits.is_empty() && into.snapshots.is_empty() && into.offsets.is_empty()) {
-                return true;
+                return Waited::Work;
             }
             if state.closed {
-                return false;
+                return Waited::End;
             }
             state.sleeping = true;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(patience) = patience else {
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (woken, result) = self
+                .wake
+                .wait_timeout(state, patience)
+                .unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if result.timed_out() && state.sleeping {
+                state.sleeping = false;
+                return Waited::Quiet;
+            }
         }
     }
 
@@ -192,7 +225,7 @@ impl Queue {
         (state.closed, state.ended) = (true, true);
         drop(state);
         for pending in abandoned.commits {
-            let _ = pending.reply.send(Outcome::NotApplied(Error::Closed));
+            pending.reply.send(Outcome::NotApplied(Error::Closed));
         }
         for pending in abandoned.offsets {
             let _ = pending.reply.send(Err(Error::Closed));

@@ -1,19 +1,17 @@
 //! The handle that the runtime holds.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
 use crate::committer::Committer;
+use crate::completion::{self, CommitFuture};
 use crate::queue::{Pending, PendingOffset, Queue};
 use crate::stats::Counters;
 use crate::{
     Backend, Cause, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, Layout, Leases, LogPage,
-    Options, Outcome, Reader, ShardId, ShardInfo, Snapshot, Stats, StoredValue, Write, shard_of,
+    Options, Reader, ShardId, ShardInfo, Snapshot, Stats, StoredValue, Write, shard_of,
 };
 
 /// An open store. Clones share it; it may be used from any thread.
@@ -95,15 +93,12 @@ impl Store {
     ///
     /// A full queue answers [`Error::Overloaded`] at once.
     pub fn commit(&self, write: Write) -> CommitFuture {
-        let (reply, answer) = oneshot::channel();
+        let (reply, future) = completion::slot();
         let size = write.size();
-        match self.inner.queue.push(Pending { write, size, reply }) {
-            Ok(()) => CommitFuture(Waiting::Answer(answer)),
-            Err(error) => {
-                self.inner.counters.shed.fetch_add(1, Relaxed);
-                CommitFuture(Waiting::Refused(Some(error)))
-            }
+        if !self.inner.queue.push(Pending { write, size, reply }) {
+            self.inner.counters.shed.fetch_add(1, Relaxed);
         }
+        future
     }
 
     /// The newest snapshot of an entity.
@@ -257,29 +252,4 @@ async fn start(mut committer: Committer, inner: &Inner) -> Result<(), Error> {
         .spawn(work)
         .map_err(|cause| failed(Arc::new(cause)))?;
     taken.await.unwrap_or_else(|gone| Err(failed(Arc::new(gone))))
-}
-
-/// A commit under way. Ready when its outcome is known.
-#[must_use = "the outcome says whether the commit is durable"]
-pub struct CommitFuture(Waiting);
-
-enum Waiting {
-    Answer(oneshot::Receiver<Outcome>),
-    Refused(Option<Error>),
-}
-
-impl Future for CommitFuture {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
-        match &mut self.0 {
-            // Dropped without an answer: the committer died with the commit in its hands.
-            Waiting::Answer(answer) => Pin::new(answer)
-                .poll(context)
-                .map(|o| o.unwrap_or(Outcome::Unknown)),
-            Waiting::Refused(error) => {
-                Poll::Ready(error.take().map_or(Outcome::Unknown, Outcome::NotApplied))
-            }
-        }
-    }
 }
