@@ -47,6 +47,7 @@ pub fn answer(response: ActionResponse) -> Answer {
     Answer {
         action,
         side_effects: response.side_effects,
+        took_effect: false,
     }
 }
 
@@ -87,7 +88,8 @@ mod tests {
                 answer(response),
                 Answer {
                     action,
-                    side_effects: vec![effect.clone()]
+                    side_effects: vec![effect.clone()],
+                    took_effect: false,
                 }
             );
         }

@@ -262,6 +262,7 @@ impl<K: Kind, C: Caller> Activation<K, C> {
         let answer = Answer {
             action: reply.action,
             side_effects: reply.side_effects,
+            took_effect: commit.is_some() && !reply.restart,
         };
         match commit {
             _ if reply.restart => self.restart(caller, answer, out),

@@ -39,6 +39,8 @@ pub struct Answer {
     pub action: Option<client_action::Action>,
     /// Commands to run before the action is delivered.
     pub side_effects: Vec<SideEffect>,
+    /// Whether the command changed anything already: then a forward that was not executed does not make it so.
+    pub took_effect: bool,
 }
 
 /// What to do, in list order. An action's result comes back as an input.

@@ -3,6 +3,7 @@
 use crate::harness::{CELL, JOB, LOG, add, ask, read, run, start};
 
 const UNKNOWN: u32 = 2;
+const RESOURCE_EXHAUSTED: u32 = 8;
 const INTERNAL: u32 = 13;
 
 #[test]
@@ -185,5 +186,47 @@ fn a_declined_action_runs_its_effects() {
             (UNKNOWN, "no".to_owned())
         );
         assert_eq!(client.text(LOG, read("a")).await, "all the same");
+    });
+}
+
+#[test]
+fn a_command_that_took_effect_is_never_called_not_executed_for_the_sake_of_its_forward() {
+    run(async {
+        let flags = [("entity.queue-commands", "1"), ("runtime.threads", "1")];
+        let (_proxy, function, client) = start(&flags).await;
+        let held = client.begin(LOG, &ask("full", "hold, add", "1")).await;
+        function.saw("full: command 1 hold, add 1").await;
+        let waiting = client.begin(LOG, &add("full", "2")).await;
+
+        // Nothing happened: the refusal is passed on as it is.
+        let pure = read("a").forward(LOG, add("full", "never"));
+        let answer = client.call(LOG, &pure).await;
+        assert_eq!(answer.status().0, RESOURCE_EXHAUSTED, "{:?}", answer.status());
+        assert!(answer.header("retry-after").is_some());
+
+        // Something happened: a client that retries on its own would do it twice.
+        let changing = add("a", "kept").forward(LOG, add("full", "never"));
+        let causing = read("a")
+            .effect(CELL, add("a", "kept"), true)
+            .forward(LOG, add("full", "never"));
+        let over = read("").forward(LOG, changing.clone());
+        for (path, request) in [
+            (LOG, changing),
+            (LOG, causing.clone()),
+            (JOB, causing),
+            (JOB, over),
+        ] {
+            let answer = client.call(path, &request).await;
+            let (code, text) = answer.status();
+            assert_eq!(code, UNKNOWN, "{text}");
+            assert!(text.contains("took effect"), "{text}");
+            assert!(text.contains("already wait for entity [full]"), "{text}");
+            assert_eq!(answer.header("retry-after"), None);
+        }
+        function.release();
+        assert_eq!(held.answer().await.text(), "1");
+        assert_eq!(waiting.answer().await.text(), "1,2");
+        assert_eq!(client.text(LOG, read("a")).await, "kept,kept");
+        assert_eq!(client.text(CELL, read("a")).await, "kept,kept");
     });
 }

@@ -22,6 +22,7 @@ pub(crate) fn deliver(core: &Core, waiter: Waiter, result: Result<Answer, TurnEr
     match result {
         Ok(mut answer) if !answer.side_effects.is_empty() => {
             let effects = std::mem::take(&mut answer.side_effects);
+            answer.took_effect = true;
             let task = core.clone();
             core.0.tasks.spawn_local(async move {
                 run_effects(&task, effects, &method, &context).await;

@@ -131,6 +131,18 @@ impl CallError {
         }
     }
 
+    /// The same failure, of something that a command caused after it had changed state itself. Whoever hears of it must
+    /// not take the whole for not executed.
+    pub(crate) fn after_effect(self, path: &str) -> Self {
+        match self.code() {
+            Code::Unavailable | Code::ResourceExhausted => CallError::Status {
+                code: Code::Unknown,
+                message: format!("{path} took effect, but what it led to was not executed: {self}"),
+            },
+            _ => self,
+        }
+    }
+
     /// When a retry has a chance, for errors of load.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -161,6 +161,7 @@ impl Core {
             return answer;
         }
         let effects = std::mem::take(&mut answer.side_effects);
+        answer.took_effect = true;
         let (core, method, context) = (self.clone(), method.clone(), context.clone());
         let run = self
             .0
@@ -195,7 +196,14 @@ impl Core {
                 } = forward;
                 let context = context.followed(How::Forward, method);
                 let follow = self.follow(&service_name, &command_name, payload, metadata, context);
-                within(deadline, follow).await?
+                let outcome = within(deadline, follow).await?;
+                outcome.map_err(|error| {
+                    if answer.took_effect {
+                        error.after_effect(&method.path)
+                    } else {
+                        error
+                    }
+                })
             }
         }
     }
@@ -328,7 +336,10 @@ pub(crate) fn link_error(error: cloudstate_function::Error) -> CallError {
         Error::DeadlineExceeded => {
             CallError::DeadlineExceeded("the user function did not answer in time".to_owned())
         }
-        error if error.is_unavailable() => CallError::FunctionUnavailable(error.to_string()),
+        // Of an action call, nothing is stored before its answer.
+        error if error.is_unavailable() || error.is_lost() => {
+            CallError::FunctionUnavailable(error.to_string())
+        }
         error => CallError::Violation(error.to_string()),
     }
 }

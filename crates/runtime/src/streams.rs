@@ -111,10 +111,22 @@ impl Pump {
     }
 
     async fn responses(&self, mut receiver: StreamReceiver) -> Result<(), CallError> {
-        while let Some(response) = receiver.message::<ActionResponse>().await.map_err(link_error)? {
-            self.respond(response).await?;
+        let mut responded = false;
+        // What came before may have had effects.
+        let failed = |error: CallError, responded| match responded {
+            true => error.after_effect(&self.method.path),
+            false => error,
+        };
+        loop {
+            let next = receiver.message::<ActionResponse>().await;
+            let Some(response) = next.map_err(|error| failed(link_error(error), responded))? else {
+                return Ok(());
+            };
+            self.respond(response)
+                .await
+                .map_err(|error| failed(error, responded))?;
+            responded = true;
         }
-        Ok(())
     }
 
     async fn respond(&self, response: ActionResponse) -> Result<(), CallError> {
