@@ -9,7 +9,10 @@
 mod actions;
 mod configuration;
 mod configuration_reference;
+mod function_life;
 #[allow(dead_code, reason = "parts are for tests to come")]
 mod harness;
+mod life;
+mod load;
 mod misbehaviour;
 mod routing;
