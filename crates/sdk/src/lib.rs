@@ -80,6 +80,7 @@ mod payload;
 mod reply;
 mod server;
 mod service;
+mod wire;
 
 pub mod action;
 pub mod event_sourced;

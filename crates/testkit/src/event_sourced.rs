@@ -97,7 +97,7 @@ impl EventSourcedTest {
             Ok(stream) => stream,
             Err(description) => return Outcome::crash(description),
         };
-        match stream.handle(EventSourcedStreamIn {
+        match stream.handle(&EventSourcedStreamIn {
             message: Some(In::Command(command)),
         }) {
             Step::Send(out) => match out.message {
@@ -156,7 +156,7 @@ impl EventSourcedTest {
                 })
             });
         for message in std::iter::once(In::Init(init)).chain(events) {
-            if let Step::End(out) = stream.handle(EventSourcedStreamIn {
+            if let Step::End(out) = stream.handle(&EventSourcedStreamIn {
                 message: Some(message),
             }) {
                 return Err(description(out.message));

@@ -80,7 +80,7 @@ impl ValueTest {
             Ok(stream) => stream,
             Err(description) => return Outcome::crash(description),
         };
-        match stream.handle(ValueEntityStreamIn {
+        match stream.handle(&ValueEntityStreamIn {
             message: Some(In::Command(command)),
         }) {
             Step::Send(out) => match out.message {
@@ -127,7 +127,7 @@ impl ValueTest {
                 value: self.value.clone(),
             }),
         };
-        match stream.handle(ValueEntityStreamIn {
+        match stream.handle(&ValueEntityStreamIn {
             message: Some(In::Init(init)),
         }) {
             Step::End(out) => Err(description(out.message)),

@@ -4,6 +4,7 @@ use cloudstate_protocol::cloud_event::CloudEvent;
 use cloudstate_protocol::{Any, Metadata};
 
 use super::{EventSourced, Snapshot};
+use crate::wire::LazyMetadata;
 use crate::{Payload, PayloadError};
 
 /// The entity as its command handlers see it: state to read, events to emit, and what is known about the command.
@@ -14,8 +15,9 @@ pub struct Context<S> {
     snapshot_every: u64,
     events: Vec<Any>,
     snapshot_due: bool,
-    fault: Option<PayloadError>,
-    metadata: Metadata,
+    /// Boxed, since it is rare and there are many entities.
+    fault: Option<Box<PayloadError>>,
+    metadata: LazyMetadata,
 }
 
 impl<S: EventSourced> Context<S> {
@@ -30,7 +32,7 @@ impl<S: EventSourced> Context<S> {
             events: Vec::new(),
             snapshot_due: false,
             fault: None,
-            metadata: Metadata::default(),
+            metadata: LazyMetadata::default(),
         }
     }
 
@@ -51,12 +53,12 @@ impl<S: EventSourced> Context<S> {
 
     /// The caller's metadata. Empty behind a proxy that sends none to entities.
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        self.metadata.get()
     }
 
     /// The command as a CloudEvent, if it came from an event source.
     pub fn cloud_event(&self) -> Option<CloudEvent> {
-        CloudEvent::from_metadata(&self.metadata)
+        CloudEvent::from_metadata(self.metadata())
     }
 
     /// Says that something has happened. The event is applied at once, so that the handler goes on with the new state;
@@ -66,7 +68,7 @@ impl<S: EventSourced> Context<S> {
         let event = event.into();
         match event.to_any() {
             Ok(encoded) => self.record(encoded, event),
-            Err(error) => self.fault = self.fault.take().or(Some(error)),
+            Err(error) => self.fault = self.fault.take().or(Some(Box::new(error))),
         }
     }
 
@@ -90,14 +92,19 @@ impl<S: EventSourced> Context<S> {
         Ok(())
     }
 
-    pub(super) fn begin(&mut self, metadata: Metadata) {
+    /// Lets go of the metadata, which shares a buffer with whatever else came in at the time.
+    pub(super) fn end(&mut self) {
+        self.metadata = LazyMetadata::default();
+    }
+
+    pub(super) fn begin(&mut self, metadata: LazyMetadata) {
         self.metadata = metadata;
     }
 
     /// Takes what the command emitted and, if due, a snapshot of the state after it.
     pub(super) fn finish(&mut self) -> Result<(Vec<Any>, Option<Any>), PayloadError> {
         if let Some(fault) = self.fault.take() {
-            return Err(fault);
+            return Err(*fault);
         }
         let snapshot = if std::mem::take(&mut self.snapshot_due) {
             S::Snapshot::of(&self.state)

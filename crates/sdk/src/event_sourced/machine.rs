@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cloudstate_protocol::eventsourced::{
     EventSourcedEvent, EventSourcedInit, EventSourcedReply, EventSourcedStreamIn, EventSourcedStreamOut,
-    event_sourced_stream_in::Message as In, event_sourced_stream_out::Message as Out,
+    event_sourced_stream_out::Message as Out,
 };
-use cloudstate_protocol::{Any, Command, Failure};
+use cloudstate_protocol::{Any, Failure};
+use prost::{DecodeError, Message};
 
 use super::{Context, Handler, Registration};
 use crate::PayloadError;
 use crate::dispatch::{Done, Handled, Invocation, Step, failed, panic_text};
+use crate::wire::{Command, EventSourcedIn, EventSourcedMessage as In, LazyMetadata, Payload};
 
 /// One stream of the protocol service `cloudstate.eventsourced.EventSourced`: one activation of one entity.
 pub struct Stream {
@@ -29,9 +32,23 @@ impl Stream {
         }
     }
 
-    /// Handles the next message of the proxy. After [`Step::End`] the stream is over. A panic of the entity's code is
-    /// caught and ends the stream; others are not concerned.
-    pub fn handle(&mut self, message: EventSourcedStreamIn) -> Step<EventSourcedStreamOut> {
+    /// Handles the next message of the proxy, like [`receive`](Self::receive).
+    pub fn handle(&mut self, message: &EventSourcedStreamIn) -> Step<EventSourcedStreamOut> {
+        #[expect(
+            clippy::expect_used,
+            reason = "a decoder takes what the encoder of the same wire format makes"
+        )]
+        self.receive(message.encode_to_vec().into())
+            .expect("an encoded message decodes")
+    }
+
+    /// Handles the next message of the proxy, still encoded. After [`Step::End`] the stream is over. A panic of the
+    /// entity's code is caught and ends the stream; others are not concerned.
+    ///
+    /// # Errors
+    /// If the message does not decode.
+    pub fn receive(&mut self, message: Bytes) -> Result<Step<EventSourcedStreamOut>, DecodeError> {
+        let message = EventSourcedIn::decode(message)?;
         let command_id = match &message.message {
             Some(In::Command(command)) => command.id,
             _ => 0,
@@ -40,13 +57,13 @@ impl Stream {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.accept(message)));
         let outcome =
             outcome.unwrap_or_else(|panic| Err(Broken::unexpected(command_id, panic_text(&*panic))));
-        outcome.unwrap_or_else(|broken| {
+        Ok(outcome.unwrap_or_else(|broken| {
             self.entity = None;
             Step::End(broken.into_message())
-        })
+        }))
     }
 
-    fn accept(&mut self, message: EventSourcedStreamIn) -> Result<Step<EventSourcedStreamOut>, Broken> {
+    fn accept(&mut self, message: EventSourcedIn) -> Result<Step<EventSourcedStreamOut>, Broken> {
         match (message.message, &mut self.entity) {
             (None, _) => Err(Broken::protocol(0, "Received empty/unknown message")),
             (Some(In::Init(init)), None) => self.init(init),
@@ -149,7 +166,7 @@ impl<H: Handler> Live<H> {
         }
     }
 
-    fn check(&self, command: &mut Command) -> Result<Any, Broken> {
+    fn check(&self, command: &mut Command) -> Result<Payload, Broken> {
         if command.entity_id != self.context.entity_id() {
             let what = "Receiving entity is not the intended recipient of command";
             return Err(Broken::protocol(command.id, what));
@@ -208,20 +225,21 @@ impl<H: Handler> Activation for Live<H> {
 
     fn run(&mut self, mut command: Command) -> Result<EventSourcedReply, Broken> {
         let payload = self.check(&mut command)?;
-        self.context.begin(command.metadata.take().unwrap_or_default());
-        match self
-            .handler
-            .handle(Invocation::new(&command.name, payload.value), &mut self.context)
-        {
+        self.context
+            .begin(LazyMetadata::new(std::mem::take(&mut command.metadata)));
+        let invocation = Invocation::new(command.name(), payload.value);
+        let handled = self.handler.handle(invocation, &mut self.context);
+        self.context.end();
+        match handled {
             Handled::Outcome(Ok(done)) => self.succeed(command.id, done),
             Handled::Outcome(Err(failure)) => Ok(self.fail(command.id, failure)),
             Handled::Malformed(error) => {
-                let what = format!("malformed message of command {}: {error}", command.name);
+                let what = format!("malformed message of command {}: {error}", command.name());
                 Err(Broken::unexpected(command.id, &what))
             }
             Handled::Unknown => Err(Broken::protocol(
                 command.id,
-                &format!("Unknown command: {}", command.name),
+                &format!("Unknown command: {}", command.name()),
             )),
         }
     }

@@ -131,7 +131,7 @@ fn increase(by: i64) -> Call<Count> {
 }
 
 fn send(stream: &mut Stream, message: In) -> Step<EventSourcedStreamOut> {
-    stream.handle(EventSourcedStreamIn {
+    stream.handle(&EventSourcedStreamIn {
         message: Some(message),
     })
 }
@@ -422,7 +422,7 @@ fn no_answer_at_all_is_a_failure_of_the_function() {
 
 #[test]
 fn protocol_errors_have_the_texts_of_the_protocol() {
-    let empty = stream(0).handle(EventSourcedStreamIn { message: None });
+    let empty = stream(0).handle(&EventSourcedStreamIn { message: None });
     ended(empty, 0, "Protocol error: Received empty/unknown message");
     ended(
         send(&mut stream(0), event(1, 1)),

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use h2::server::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::JoinSet;
 
+use super::Shared;
 use super::listener::Socket;
-use super::{Shared, streams};
+use super::streams::Calls;
 
 /// Flow control of a stream: how much the proxy may send ahead of a handler. Memory is used only when it does.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -70,7 +70,7 @@ async fn serve_on(socket: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Share
         .max_header_list_size(MAX_HEADER_BYTES)
         .handshake(socket)
         .await?;
-    let mut tasks = JoinSet::new();
+    let mut calls = Calls::default();
     let mut draining = pin!(shared.draining.cancelled());
     let mut drained = false;
     loop {
@@ -79,14 +79,15 @@ async fn serve_on(socket: impl AsyncRead + AsyncWrite + Unpin, shared: Arc<Share
             accepted = connection.accept() => match accepted {
                 Some(accepted) => {
                     let (request, respond) = accepted?;
-                    streams::spawn(&mut tasks, request, respond, &shared);
+                    calls.start(request, respond, &shared);
                 }
                 None => return Ok(()),
             },
-            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+            () = calls.reap() => {}
             () = &mut draining, if !drained => {
                 drained = true;
                 connection.graceful_shutdown();
+                calls.end_entities();
             }
         }
     }

@@ -62,9 +62,40 @@ fn percent_encode(text: &str) -> String {
     encoded
 }
 
-/// The response of one call.
+/// Encodes a message with the header that gRPC puts before it.
+pub(super) fn frame(message: &impl Message) -> Bytes {
+    let size = message.encoded_len();
+    let mut frame = BytesMut::with_capacity(5 + size);
+    frame.put_u8(0);
+    // A message beyond 4 GiB cannot be expressed; nothing that a handler returns gets there.
+    frame.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
+    message.encode_raw(&mut frame);
+    frame.freeze()
+}
+
+/// The response of one call. Dropped before [`finish`](Self::finish), it tells the proxy that the function is
+/// unavailable: its task was aborted, because the function shuts down.
 pub(super) struct Output {
     body: SendStream<Bytes>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    BetweenMessages,
+    /// Nothing but a reset can follow.
+    WithinMessage,
+    Finished,
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.phase == Phase::BetweenMessages {
+            let status = Status::new(Code::Unavailable, "the user function is shutting down");
+            // If the connection is gone, nobody needs to be told.
+            let _ = self.body.send_trailers(status.headers());
+        }
+    }
 }
 
 impl Output {
@@ -76,6 +107,7 @@ impl Output {
             .insert("content-type", HeaderValue::from_static("application/grpc"));
         Ok(Output {
             body: respond.send_response(response, false)?,
+            phase: Phase::BetweenMessages,
         })
     }
 
@@ -91,18 +123,14 @@ impl Output {
         respond.send_response(response, true).map(drop)
     }
 
-    /// Sends a message. Waits while the proxy takes no more. Cancelling it may leave a part of the message sent.
+    /// Sends a message, see [`send_frame`](Self::send_frame).
     pub(super) async fn send(&mut self, message: &impl Message) -> Result<(), h2::Error> {
-        let size = message.encoded_len();
-        let mut frame = BytesMut::with_capacity(5 + size);
-        frame.put_u8(0);
-        // A message beyond 4 GiB cannot be expressed; nothing that a handler returns gets there.
-        frame.put_u32(u32::try_from(size).unwrap_or(u32::MAX));
-        message.encode_raw(&mut frame);
-        self.send_all(frame.freeze()).await
+        self.send_frame(frame(message)).await
     }
 
-    async fn send_all(&mut self, mut data: Bytes) -> Result<(), h2::Error> {
+    /// Sends a framed message. Waits while the proxy takes no more. Cancelling it may leave a part of the frame sent.
+    pub(super) async fn send_frame(&mut self, mut data: Bytes) -> Result<(), h2::Error> {
+        self.phase = Phase::WithinMessage;
         while !data.is_empty() {
             self.body.reserve_capacity(data.len());
             if self.body.capacity() == 0 {
@@ -114,11 +142,13 @@ impl Output {
                 self.body.send_data(part, false)?;
             }
         }
+        self.phase = Phase::BetweenMessages;
         Ok(())
     }
 
     /// Ends the call.
     pub(super) fn finish(mut self, status: &Status) -> Result<(), h2::Error> {
+        self.phase = Phase::Finished;
         self.body.send_trailers(status.headers())
     }
 

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudstate_protocol::action::ActionCommand;
-use cloudstate_protocol::eventsourced::{EventSourcedStreamIn, EventSourcedStreamOut};
-use cloudstate_protocol::valueentity::{ValueEntityStreamIn, ValueEntityStreamOut};
 use cloudstate_protocol::{ProxyInfo, UserFunctionError, names};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -18,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::Shared;
 use super::frames::{FrameError, Frames};
-use super::output::{Code, Output, Status};
+use super::output::{Code, Output, Status, frame};
 use crate::action::{self, Answer, Cancelled};
 use crate::dispatch::Step;
 use crate::{Declaration, event_sourced, value};
@@ -32,8 +30,6 @@ enum CallError {
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Http(#[from] h2::Error),
-    #[error("the user function is shutting down")]
-    Draining,
 }
 
 impl CallError {
@@ -44,7 +40,6 @@ impl CallError {
             CallError::Frame(FrameError::TooLarge { .. }) => Code::ResourceExhausted,
             CallError::Frame(FrameError::Compressed) => Code::Unimplemented,
             CallError::Frame(FrameError::Truncated) | CallError::Decode(_) => Code::InvalidArgument,
-            CallError::Draining => Code::Unavailable,
         };
         Some(Status::new(code, self.to_string()))
     }
@@ -77,38 +72,58 @@ impl Method {
     }
 }
 
-/// Starts serving a call. The returned future is as small as the method allows: there may be a hundred thousand idle
-/// entity streams.
-pub(super) fn spawn(
-    tasks: &mut JoinSet<()>,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-    shared: &Arc<Shared>,
-) {
-    let path = request.uri().path();
-    let method = Method::at(path, &shared.declaration);
-    let Some(method) = method else {
-        return log_lost(Output::reject(respond, path));
-    };
-    let input = Frames::new(request.into_body(), shared.options.max_message_bytes);
-    let output = match Output::open(respond) {
-        Ok(output) => output,
-        Err(error) => return log_lost(Err(error)),
-    };
-    let shared = shared.clone();
-    match method {
-        Method::EventSourced => {
-            let machine = event_sourced::Stream::new(shared.declaration.event_sourced.clone());
-            tasks.spawn(entity(input, output, machine, shared))
+/// The calls of a connection, each a task that ends with it.
+#[derive(Default)]
+pub(super) struct Calls {
+    entities: JoinSet<()>,
+    others: JoinSet<()>,
+}
+
+impl Calls {
+    /// Starts serving a call.
+    pub(super) fn start(
+        &mut self,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        shared: &Arc<Shared>,
+    ) {
+        let path = request.uri().path();
+        let Some(method) = Method::at(path, &shared.declaration) else {
+            return log_lost(Output::reject(respond, path));
+        };
+        let input = Frames::new(request.into_body(), shared.options.max_message_bytes);
+        let declaration = &shared.declaration;
+        match Output::open(respond) {
+            Ok(output) => match method {
+                Method::EventSourced => {
+                    let machine = event_sourced::Stream::new(declaration.event_sourced.clone());
+                    self.entities.spawn(entity(input, output, machine))
+                }
+                Method::Value => {
+                    let machine = value::Stream::new(declaration.value.clone());
+                    self.entities.spawn(entity(input, output, machine))
+                }
+                Method::Action => self.others.spawn(call_action(input, output, shared.clone())),
+                Method::Discover => self.others.spawn(discover(input, output, shared.clone())),
+                Method::ReportError => self.others.spawn(report_error(input, output)),
+            },
+            Err(error) => return log_lost(Err(error)),
+        };
+    }
+
+    /// Waits for a call to end, and forgets it. Pending while there is none. Cancel-safe.
+    pub(super) async fn reap(&mut self) {
+        tokio::select! {
+            Some(_) = self.entities.join_next(), if !self.entities.is_empty() => {}
+            Some(_) = self.others.join_next(), if !self.others.is_empty() => {}
+            else => std::future::pending().await,
         }
-        Method::Value => {
-            let machine = value::Stream::new(shared.declaration.value.clone());
-            tasks.spawn(entity(input, output, machine, shared))
-        }
-        Method::Action => tasks.spawn(call_action(input, output, shared)),
-        Method::Discover => tasks.spawn(discover(input, output, shared)),
-        Method::ReportError => tasks.spawn(report_error(input, output)),
-    };
+    }
+
+    /// Ends the streams of entities; the proxy is told that the function is unavailable. Calls of actions go on.
+    pub(super) fn end_entities(&mut self) {
+        self.entities.abort_all();
+    }
 }
 
 /// The proxy has gone in the middle of a call; it knows, and nobody else is concerned.
@@ -134,52 +149,63 @@ fn finish(output: Output, ended: Result<(), CallError>) {
 
 /// The machine of an entity stream of any kind.
 trait Machine: Send + 'static {
-    type In: Message + Default;
-    type Out: Message;
-
-    fn handle(&mut self, message: Self::In) -> Step<Self::Out>;
+    /// Handles a message, and encodes what comes out.
+    fn turn(&mut self, message: Bytes) -> Result<Step<Bytes>, DecodeError>;
 }
 
 impl Machine for event_sourced::Stream {
-    type In = EventSourcedStreamIn;
-    type Out = EventSourcedStreamOut;
-
-    fn handle(&mut self, message: Self::In) -> Step<Self::Out> {
-        event_sourced::Stream::handle(self, message)
+    fn turn(&mut self, message: Bytes) -> Result<Step<Bytes>, DecodeError> {
+        Ok(encode(self.receive(message)?))
     }
 }
 
 impl Machine for value::Stream {
-    type In = ValueEntityStreamIn;
-    type Out = ValueEntityStreamOut;
-
-    fn handle(&mut self, message: Self::In) -> Step<Self::Out> {
-        value::Stream::handle(self, message)
+    fn turn(&mut self, message: Bytes) -> Result<Step<Bytes>, DecodeError> {
+        Ok(encode(self.receive(message)?))
     }
 }
 
-/// Serves one activation of an entity, until the proxy half-closes, the entity fails, or the function is asked to stop:
-/// an entity is idle between two messages, so nothing is lost then.
-async fn entity(mut input: Frames, mut output: Output, mut machine: impl Machine, shared: Arc<Shared>) {
-    let ended = {
-        let mut draining = pin!(shared.draining.cancelled());
-        let turns = async {
-            while let Some(bytes) = input.next().await? {
-                match machine.handle(Message::decode(bytes)?) {
-                    Step::Silent => {}
-                    Step::Send(message) => output.send(&message).await?,
-                    Step::End(message) => return Ok(output.send(&message).await?),
-                }
+/// Encodes before anything waits, so that the task of an idle entity has no room for a message.
+fn encode(step: Step<impl Message>) -> Step<Bytes> {
+    match step {
+        Step::Silent => Step::Silent,
+        Step::Send(message) => Step::Send(frame(&message)),
+        Step::End(message) => Step::End(frame(&message)),
+    }
+}
+
+/// Serves one activation of an entity, until the proxy half-closes or the entity fails. May be aborted: an entity is
+/// idle wherever this waits, so all that is lost is a reply that the proxy had no room for.
+///
+/// Not an `async fn`, which would keep room for its arguments twice.
+fn entity(mut input: Frames, mut output: Output, mut machine: impl Machine) -> impl Future<Output = ()> {
+    async move {
+        let ended = loop {
+            let message = input.next().await;
+            match take_turn(&mut machine, message) {
+                Ok(Step::Silent) => {}
+                Ok(Step::Send(frame)) => match output.send_frame(frame).await {
+                    Ok(()) => {}
+                    Err(error) => break Err(error.into()),
+                },
+                Ok(Step::End(frame)) => break output.send_frame(frame).await.map_err(CallError::from),
+                Err(ended) => break ended,
             }
-            Ok(())
         };
-        tokio::select! {
-            biased;
-            ended = turns => ended,
-            () = &mut draining => Err(CallError::Draining),
-        }
-    };
-    finish(output, ended);
+        finish(output, ended);
+    }
+}
+
+/// `Err` says how the call ends.
+fn take_turn(
+    machine: &mut impl Machine,
+    message: Result<Option<Bytes>, FrameError>,
+) -> Result<Step<Bytes>, Result<(), CallError>> {
+    match message {
+        Ok(Some(message)) => machine.turn(message).map_err(|error| Err(error.into())),
+        Ok(None) => Err(Ok(())),
+        Err(error) => Err(Err(error.into())),
+    }
 }
 
 /// Serves one call of an action, in any of the four shapes.
@@ -284,4 +310,22 @@ async fn report_error(mut input: Frames, mut output: Output) {
 async fn read_one<M: Message + Default>(input: &mut Frames) -> Result<M, CallError> {
     let bytes = input.next().await?.ok_or(FrameError::Truncated)?;
     Ok(M::decode(bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F>(_: impl Fn(Frames, Output, event_sourced::Stream) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_an_idle_entity_is_small() {
+        let size = size(|input, output, machine| entity(input, output, machine));
+        assert!(
+            size <= 400,
+            "a hundred thousand idle entities need {size} bytes each for their tasks alone"
+        );
+    }
 }

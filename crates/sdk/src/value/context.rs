@@ -6,6 +6,7 @@ use cloudstate_protocol::valueentity::{
 };
 use cloudstate_protocol::{Any, Metadata};
 
+use crate::wire::LazyMetadata;
 use crate::{Payload, PayloadError};
 
 /// The entity as its command handlers see it: a value to read, replace or delete, and what is known about the command.
@@ -13,7 +14,7 @@ pub struct Context<S> {
     entity_id: String,
     stored: Option<S>,
     change: Change<S>,
-    metadata: Metadata,
+    metadata: LazyMetadata,
 }
 
 /// What the command did to the value so far.
@@ -30,7 +31,7 @@ impl<S: Payload> Context<S> {
             entity_id,
             stored,
             change: Change::None,
-            metadata: Metadata::default(),
+            metadata: LazyMetadata::default(),
         })
     }
 
@@ -60,15 +61,20 @@ impl<S: Payload> Context<S> {
 
     /// The caller's metadata. Empty behind a proxy that sends none to entities.
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        self.metadata.get()
     }
 
     /// The command as a CloudEvent, if it came from an event source.
     pub fn cloud_event(&self) -> Option<CloudEvent> {
-        CloudEvent::from_metadata(&self.metadata)
+        CloudEvent::from_metadata(self.metadata())
     }
 
-    pub(super) fn begin(&mut self, metadata: Metadata) {
+    /// Lets go of the metadata, which shares a buffer with whatever else came in at the time.
+    pub(super) fn end(&mut self) {
+        self.metadata = LazyMetadata::default();
+    }
+
+    pub(super) fn begin(&mut self, metadata: LazyMetadata) {
         self.metadata = metadata;
     }
 

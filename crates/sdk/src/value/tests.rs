@@ -62,7 +62,7 @@ fn init(value: Option<Any>) -> In {
 }
 
 fn send(stream: &mut Stream, message: In) -> Step<ValueEntityStreamOut> {
-    stream.handle(ValueEntityStreamIn {
+    stream.handle(&ValueEntityStreamIn {
         message: Some(message),
     })
 }
@@ -232,7 +232,7 @@ fn failures_of_the_function_end_the_stream() {
 
 #[test]
 fn protocol_errors_have_the_texts_of_the_protocol() {
-    let empty = stream().handle(ValueEntityStreamIn { message: None });
+    let empty = stream().handle(&ValueEntityStreamIn { message: None });
     ended(
         empty,
         0,
