@@ -58,4 +58,8 @@ impl Backend for Memory {
     fn leases(&self) -> Arc<dyn Leases> {
         Arc::new(self.clone())
     }
+
+    fn is_instant(&self) -> bool {
+        true
+    }
 }

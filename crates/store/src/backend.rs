@@ -25,6 +25,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The node leases.
     fn leases(&self) -> Arc<dyn Leases>;
+
+    /// Whether a batch takes no longer than handing it to another thread: then whoever commits writes it, on its own
+    /// thread. For stores in memory; a store that waits for anything says no.
+    fn is_instant(&self) -> bool {
+        false
+    }
 }
 
 /// A shard that a writer has taken.

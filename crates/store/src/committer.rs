@@ -117,16 +117,34 @@ impl Committer {
         let _last = Abandon(Arc::clone(&self.queue));
         let mut drained = Drained::default();
         while self.wait(&mut drained) {
-            self.take_back();
-            let batch = self.place(&mut drained.commits);
-            let snapshots = std::mem::take(&mut drained.snapshots);
-            let offsets = std::mem::take(&mut drained.offsets);
-            self.write(batch, snapshots, offsets);
-            self.finish_handovers();
-            let answers = std::mem::take(&mut self.answers);
-            self.handovers = completion::deliver(answers);
-            self.writer.upkeep();
+            self.work(&mut drained);
         }
+        self.end();
+    }
+
+    /// Writes what waits now, on the thread that calls.
+    pub(crate) fn run_now(&mut self, drained: &mut Drained) {
+        while self.queue.drain_now(drained) {
+            self.work(drained);
+            self.finish_handovers();
+        }
+    }
+
+    /// Writes one batch of what was drained, and answers it.
+    fn work(&mut self, drained: &mut Drained) {
+        self.take_back();
+        let batch = self.place(&mut drained.commits);
+        let snapshots = std::mem::take(&mut drained.snapshots);
+        let offsets = std::mem::take(&mut drained.offsets);
+        self.write(batch, snapshots, offsets);
+        self.finish_handovers();
+        let answers = std::mem::take(&mut self.answers);
+        self.handovers = completion::deliver(answers);
+        self.writer.upkeep();
+    }
+
+    /// Lets go of the store, and tells those who wait for that.
+    pub(crate) fn end(mut self) {
         self.finish_handovers();
         let closed = block_on(self.writer.close());
         // The backend's locks go with the writer; whoever waits for the end may open the store again.

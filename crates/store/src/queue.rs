@@ -71,6 +71,20 @@ struct State {
     closers: Vec<oneshot::Sender<Result<(), Error>>>,
 }
 
+impl State {
+    fn drain(&mut self, into: &mut Drained) -> bool {
+        if into.commits.is_empty() {
+            std::mem::swap(&mut into.commits, &mut self.commits);
+        } else {
+            into.commits.append(&mut self.commits);
+        }
+        into.snapshots.extend(self.snapshots.drain());
+        self.snapshot_bytes = 0;
+        into.offsets.append(&mut self.offsets);
+        !(into.commits.is_empty() && into.snapshots.is_empty() && into.offsets.is_empty())
+    }
+}
+
 impl Queue {
     pub(crate) fn new(limits: Options) -> Queue {
         Queue {
@@ -159,15 +173,7 @@ impl Queue {
     pub(crate) fn drain(&self, into: &mut Drained, patience: Option<Duration>) -> Waited {
         let mut state = lock(&self.state);
         loop {
-            if into.commits.is_empty() {
-                std::mem::swap(&mut into.commits, &mut state.commits);
-            } else {
-                into.commits.append(&mut state.commits);
-            }
-            into.snapshots.extend(state.snapshots.drain());
-            state.snapshot_bytes = 0;
-            into.offsets.append(&mut state.offsets);
-            if !(into.commits.is_empty() && into.snapshots.is_empty() && into.offsets.is_empty()) {
+            if state.drain(into) {
                 return Waited::Work;
             }
             if state.closed {
@@ -188,6 +194,11 @@ impl Queue {
                 return Waited::Quiet;
             }
         }
+    }
+
+    /// Moves what waits into `into`. `false`: nothing waits there either.
+    pub(crate) fn drain_now(&self, into: &mut Drained) -> bool {
+        lock(&self.state).drain(into)
     }
 
     /// Gives back the room of commits that went into a batch.

@@ -1,13 +1,13 @@
 //! The handle that the runtime holds.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
 use crate::committer::Committer;
 use crate::completion::{self, CommitFuture};
-use crate::queue::{Pending, PendingOffset, Queue};
+use crate::queue::{Drained, Pending, PendingOffset, Queue, lock};
 use crate::stats::Counters;
 use crate::{
     Backend, Cause, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, Layout, Leases, LogPage,
@@ -16,7 +16,8 @@ use crate::{
 
 /// An open store. Clones share it; it may be used from any thread.
 ///
-/// Commits go through one bounded queue to one thread, which writes all that wait in one transaction. Dropping the last
+/// Commits go through one bounded queue to one thread, which writes all that wait in one transaction; with an instant
+/// backend, to whoever commits. Dropping the last
 /// clone writes what still waits, and ends that thread; [`Store::close`] also waits for it.
 #[derive(Clone)]
 pub struct Store {
@@ -31,11 +32,44 @@ struct Inner {
     counters: Arc<Counters>,
     reader: Arc<dyn Reader>,
     leases: Arc<dyn Leases>,
+    /// The committer of an instant backend, which has no thread; `None` inside once the store is closed.
+    instant: Option<Mutex<Option<Instant>>>,
+}
+
+/// A committer without a thread, and what it has drained.
+struct Instant {
+    committer: Committer,
+    drained: Drained,
+}
+
+impl Inner {
+    fn all_shards(&self) -> Vec<ShardId> {
+        (0..self.shards).map(ShardId::new).collect()
+    }
+
+    /// Writes what waits, if nobody else will.
+    fn write_now(&self) {
+        if let Some(instant) = &self.instant
+            && let Some(Instant { committer, drained }) = &mut *lock(instant)
+        {
+            committer.run_now(drained);
+        }
+    }
+
+    fn close(&self, closer: Option<oneshot::Sender<Result<(), Error>>>) {
+        self.queue.close(closer);
+        self.write_now();
+        let instant = self.instant.as_ref().and_then(|instant| lock(instant).take());
+        if let Some(Instant { committer, .. }) = instant {
+            committer.end();
+            self.queue.abandon();
+        }
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.queue.close(None);
+        self.close(None);
     }
 }
 
@@ -63,16 +97,23 @@ impl Store {
             Arc::new(Counters::default()),
         );
         let writer = backend.writer()?;
-        let inner = Inner {
+        let mut inner = Inner {
             shards: options.shards,
             queue: Arc::clone(&queue),
             counters: Arc::clone(&counters),
             reader: backend.reader(),
             leases: backend.leases(),
+            instant: None,
             backend,
         };
-        let committer = Committer::new(writer, queue, counters, options);
-        start(committer, &inner).await?;
+        let mut committer = Committer::new(writer, queue, counters, options);
+        if inner.backend.is_instant() {
+            committer.take(&inner.all_shards())?;
+            let drained = Drained::default();
+            inner.instant = Some(Mutex::new(Some(Instant { committer, drained })));
+        } else {
+            start(committer, &inner).await?;
+        }
         Ok(Store {
             inner: Arc::new(inner),
         })
@@ -98,6 +139,7 @@ impl Store {
         if !self.inner.queue.push(Pending { write, size, reply }) {
             self.inner.counters.shed.fetch_add(1, Relaxed);
         }
+        self.inner.write_now();
         future
     }
 
@@ -141,6 +183,7 @@ impl Store {
             self.inner.counters.snapshots_lost.fetch_add(1, Relaxed);
             tracing::debug!(%entity, "snapshot dropped: too many wait to be written");
         }
+        self.inner.write_now();
     }
 
     /// A page of the logs of some shards, for projections.
@@ -172,6 +215,7 @@ impl Store {
             offset,
             reply,
         })?;
+        self.inner.write_now();
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
@@ -225,7 +269,7 @@ impl Store {
     /// The backend could not tidy up. What was answered as applied is durable nonetheless.
     pub async fn close(&self) -> Result<(), Error> {
         let (closer, closed) = oneshot::channel();
-        self.inner.queue.close(Some(closer));
+        self.inner.close(Some(closer));
         // No answer: the committer had ended before.
         closed.await.unwrap_or(Ok(()))
     }
@@ -233,7 +277,7 @@ impl Store {
 
 /// Starts the committer's thread, and waits until it has taken all shards.
 async fn start(mut committer: Committer, inner: &Inner) -> Result<(), Error> {
-    let shards: Vec<ShardId> = (0..inner.shards).map(ShardId::new).collect();
+    let shards = inner.all_shards();
     let (ready, taken) = oneshot::channel();
     let work = move || {
         let result = committer.take(&shards);
