@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     compiler.include_imports(true).include_source_info(false);
     compiler.open_files(FILES)?;
     let out = std::env::var("OUT_DIR")?;
-    std::fs::write(Path::new(&out).join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    std::fs::write(
+        Path::new(&out).join("descriptors.bin"),
+        compiler.encode_file_descriptor_set(),
+    )?;
     prost_build::Config::new()
         .extern_path(".google.protobuf.Any", "crate::Any")
         .bytes(["."])

@@ -98,7 +98,6 @@ impl Method {
 }
 
 /// Everything that a function declared.
-#[derive(Debug)]
 pub struct Catalog {
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) methods: Vec<Arc<Method>>,
@@ -107,6 +106,16 @@ pub struct Catalog {
     pub(crate) http_bindings: Vec<Arc<HttpBinding>>,
     pub(crate) routes: RouteTable,
     pub(crate) fingerprint: u128,
+}
+
+/// Names the services; the whole would fill pages.
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let services = self.services.iter().map(|service| &service.name);
+        f.debug_tuple("Catalog")
+            .field(&services.collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Catalog {

@@ -33,7 +33,10 @@ pub struct Any {
 impl Any {
     /// Wraps an encoded message of the given full name.
     pub fn message(full_name: &str, value: impl Into<Bytes>) -> Self {
-        Any { type_url: [MESSAGE_PREFIX, full_name].concat(), value: value.into() }
+        Any {
+            type_url: [MESSAGE_PREFIX, full_name].concat(),
+            value: value.into(),
+        }
     }
 
     /// Encodes a message.
@@ -48,19 +51,30 @@ impl Any {
     pub fn unpack<M: Name + Default>(&self) -> Result<M, UnpackError> {
         let expected = M::full_name();
         if self.type_name() != expected {
-            return Err(UnpackError::Type { expected, actual: self.type_url.clone() });
+            return Err(UnpackError::Type {
+                expected,
+                actual: self.type_url.clone(),
+            });
         }
-        M::decode(self.value.clone()).map_err(|source| UnpackError::Decode { type_name: expected, source })
+        M::decode(self.value.clone()).map_err(|source| UnpackError::Decode {
+            type_name: expected,
+            source,
+        })
     }
 
     /// The type URL behind its first `/`, or all of it when there is none.
     pub fn type_name(&self) -> &str {
-        self.type_url.split_once('/').map_or(&self.type_url, |(_, name)| name)
+        self.type_url
+            .split_once('/')
+            .map_or(&self.type_url, |(_, name)| name)
     }
 
     /// Wraps a primitive; a default value becomes empty bytes, so that equal values have equal encodings.
     pub fn primitive<P: Primitive>(value: &P) -> Self {
-        Any { type_url: [PRIMITIVE_PREFIX, P::NAME].concat(), value: value.encode_field().into() }
+        Any {
+            type_url: [PRIMITIVE_PREFIX, P::NAME].concat(),
+            value: value.encode_field().into(),
+        }
     }
 
     /// Reads a primitive: field 1 of the value, or the default when the field is absent.
@@ -70,16 +84,24 @@ impl Any {
     pub fn as_primitive<P: Primitive>(&self) -> Result<P, UnpackError> {
         if self.type_url.strip_prefix(PRIMITIVE_PREFIX) != Some(P::NAME) {
             let expected = [PRIMITIVE_PREFIX, P::NAME].concat();
-            return Err(UnpackError::Type { expected, actual: self.type_url.clone() });
+            return Err(UnpackError::Type {
+                expected,
+                actual: self.type_url.clone(),
+            });
         }
-        P::decode_field(self.value.clone())
-            .map_err(|source| UnpackError::Decode { type_name: P::NAME.to_owned(), source })
+        P::decode_field(self.value.clone()).map_err(|source| UnpackError::Decode {
+            type_name: P::NAME.to_owned(),
+            source,
+        })
     }
 
     /// Wraps JSON text under a type name. The text must already be stable (sorted keys, no spare white space).
     pub fn json(name: &str, text: &str) -> Self {
         let value = Bytes::copy_from_slice(text.as_bytes()).encode_field();
-        Any { type_url: [JSON_PREFIX, name].concat(), value: value.into() }
+        Any {
+            type_url: [JSON_PREFIX, name].concat(),
+            value: value.into(),
+        }
     }
 
     /// Reads JSON text.
@@ -89,10 +111,15 @@ impl Any {
     pub fn as_json(&self) -> Result<String, UnpackError> {
         if !self.type_url.starts_with(JSON_PREFIX) {
             let expected = [JSON_PREFIX, "*"].concat();
-            return Err(UnpackError::Type { expected, actual: self.type_url.clone() });
+            return Err(UnpackError::Type {
+                expected,
+                actual: self.type_url.clone(),
+            });
         }
-        String::decode_field(self.value.clone())
-            .map_err(|source| UnpackError::Decode { type_name: self.type_url.clone(), source })
+        String::decode_field(self.value.clone()).map_err(|source| UnpackError::Decode {
+            type_name: self.type_url.clone(),
+            source,
+        })
     }
 }
 
@@ -118,7 +145,9 @@ pub enum UnpackError {
 impl std::fmt::Display for UnpackError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            UnpackError::Type { expected, actual } => write!(f, "expected type {expected} but found {actual}"),
+            UnpackError::Type { expected, actual } => {
+                write!(f, "expected type {expected} but found {actual}")
+            }
             UnpackError::Decode { type_name, .. } => write!(f, "malformed value of type {type_name}"),
         }
     }

@@ -89,7 +89,17 @@ mod tests {
         let mut metadata = Metadata::default();
         event().append_to(&mut metadata);
         let keys: Vec<_> = metadata.entries.iter().map(|e| e.key.as_str()).collect();
-        assert_eq!(keys, ["ce-id", "ce-source", "ce-specversion", "ce-type", "Content-Type", "ce-subject"]);
+        assert_eq!(
+            keys,
+            [
+                "ce-id",
+                "ce-source",
+                "ce-specversion",
+                "ce-type",
+                "Content-Type",
+                "ce-subject"
+            ]
+        );
         assert_eq!(CloudEvent::from_metadata(&metadata), Some(event()));
     }
 
@@ -99,7 +109,11 @@ mod tests {
             let mut metadata = Metadata::default();
             event().append_to(&mut metadata);
             metadata.remove(missing);
-            assert_eq!(CloudEvent::from_metadata(&metadata), None, "{missing} is required");
+            assert_eq!(
+                CloudEvent::from_metadata(&metadata),
+                None,
+                "{missing} is required"
+            );
         }
     }
 }

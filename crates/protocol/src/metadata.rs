@@ -12,12 +12,18 @@ impl Metadata {
 
     /// Appends a text entry, keeping others of the same key.
     pub fn push(&mut self, key: impl Into<String>, value: impl Into<String>) {
-        self.entries.push(MetadataEntry { key: key.into(), value: Some(Value::StringValue(value.into())) });
+        self.entries.push(MetadataEntry {
+            key: key.into(),
+            value: Some(Value::StringValue(value.into())),
+        });
     }
 
     /// Appends a binary entry, keeping others of the same key.
     pub fn push_bytes(&mut self, key: impl Into<String>, value: impl Into<Bytes>) {
-        self.entries.push(MetadataEntry { key: key.into(), value: Some(Value::BytesValue(value.into())) });
+        self.entries.push(MetadataEntry {
+            key: key.into(),
+            value: Some(Value::BytesValue(value.into())),
+        });
     }
 
     /// Replaces all entries of the key by one text entry.
@@ -53,14 +59,19 @@ impl Metadata {
     }
 
     fn of_key<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Value> + use<'a, 'k> {
-        self.entries.iter().filter(move |entry| entry.key.eq_ignore_ascii_case(key)).filter_map(|e| e.value.as_ref())
+        self.entries
+            .iter()
+            .filter(move |entry| entry.key.eq_ignore_ascii_case(key))
+            .filter_map(|e| e.value.as_ref())
     }
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Metadata {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut metadata = Metadata::default();
-        entries.into_iter().for_each(|(key, value)| metadata.push(key, value));
+        entries
+            .into_iter()
+            .for_each(|(key, value)| metadata.push(key, value));
         metadata
     }
 }
@@ -71,7 +82,9 @@ mod tests {
 
     #[test]
     fn keys_ignore_case_and_keep_it() {
-        let mut metadata: Metadata = [("X-Tag", "a"), ("other", "b"), ("x-tag", "c")].into_iter().collect();
+        let mut metadata: Metadata = [("X-Tag", "a"), ("other", "b"), ("x-tag", "c")]
+            .into_iter()
+            .collect();
         assert_eq!(metadata.get("x-TAG"), Some("a"));
         assert_eq!(metadata.get_all("x-tag").collect::<Vec<_>>(), ["a", "c"]);
         metadata.set("X-TAG", "d");

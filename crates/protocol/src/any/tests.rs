@@ -35,19 +35,35 @@ fn known_encodings() {
 #[test]
 fn other_fields_are_skipped_and_the_last_one_wins() {
     let value = Bytes::from_static(b"\x10\x07\x0a\x01a\x1a\x02zz\x0a\x01b");
-    let any = Any { type_url: "p.cloudstate.io/string".into(), value };
+    let any = Any {
+        type_url: "p.cloudstate.io/string".into(),
+        value,
+    };
     assert_eq!(any.as_primitive::<String>().unwrap(), "b");
 }
 
 #[test]
 fn a_wrong_wire_type_is_an_error() {
-    let any = Any { type_url: "p.cloudstate.io/string".into(), value: Bytes::from_static(b"\x08\x01") };
-    assert!(matches!(any.as_primitive::<String>(), Err(UnpackError::Decode { .. })));
+    let any = Any {
+        type_url: "p.cloudstate.io/string".into(),
+        value: Bytes::from_static(b"\x08\x01"),
+    };
+    assert!(matches!(
+        any.as_primitive::<String>(),
+        Err(UnpackError::Decode { .. })
+    ));
 }
 
 #[test]
 fn type_names_ignore_the_host() {
-    let name = |url: &str| Any { type_url: url.into(), value: Bytes::new() }.type_name().to_owned();
+    let name = |url: &str| {
+        Any {
+            type_url: url.into(),
+            value: Bytes::new(),
+        }
+        .type_name()
+        .to_owned()
+    };
     assert_eq!(name("type.googleapis.com/a.B"), "a.B");
     assert_eq!(name("x.example/a.B"), "a.B");
     assert_eq!(name("a.B"), "a.B");
@@ -57,7 +73,10 @@ fn type_names_ignore_the_host() {
 fn unpack_names_both_types() {
     let any = Any::message("a.B", Vec::new());
     let error = any.as_primitive::<i32>().unwrap_err().to_string();
-    assert_eq!(error, "expected type p.cloudstate.io/int32 but found type.googleapis.com/a.B");
+    assert_eq!(
+        error,
+        "expected type p.cloudstate.io/int32 but found type.googleapis.com/a.B"
+    );
 }
 
 proptest! {
