@@ -167,7 +167,7 @@ fn code<'a>(text: &'a str, languages: &[&str]) -> Vec<&'a str> {
 #[test]
 fn what_the_tutorial_quotes_of_a_new_project_is_in_it() {
     let tutorial = read(&root().join("docs/tutorial.md"));
-    let (beginning, _) = tutorial.split_once("\n## 3.").expect("a third step");
+    let (beginning, _) = tutorial.split_once("\n## 5.").expect("a fifth step");
     let quoted = code(beginning, &["rust", "proto"]);
     assert!(quoted.len() > 20, "only {} lines were found", quoted.len());
 

@@ -1,4 +1,4 @@
-//! `cloudstate new`: what it makes, and that `dev` and `call` work with it.
+//! `cloudstate new`: what it makes, that its tests pass, and that `dev` and `call` work with it.
 
 #![expect(clippy::expect_used, reason = "tests stop at what they did not expect")]
 
@@ -6,7 +6,7 @@ mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use support::{Running, cloudstate, ended};
@@ -50,12 +50,27 @@ fn dev(project: &Path) -> Running {
         kept.iter()
             .filter_map(|name| Some((name, std::env::var_os(name)?))),
     );
-    command.env(
-        "CARGO_TARGET_DIR",
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"),
-    );
-    command.env("CARGO_NET_OFFLINE", "true");
+    command.envs(cargo_settings());
     Running::start(&mut command)
+}
+
+/// Where cargo builds a new project, and that it downloads nothing.
+fn cargo_settings() -> [(&'static str, PathBuf); 2] {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
+    [("CARGO_TARGET_DIR", target), ("CARGO_NET_OFFLINE", "true".into())]
+}
+
+fn passes_its_own_tests(project: &Path) {
+    let tested = Command::new(env!("CARGO"))
+        .args(["test", "--quiet"])
+        .current_dir(project)
+        .envs(cargo_settings())
+        .output()
+        .expect("cargo runs");
+    let output = String::from_utf8_lossy(&tested.stdout);
+    let errors = String::from_utf8_lossy(&tested.stderr);
+    assert!(tested.status.success(), "{output}{errors}");
+    assert!(output.contains("2 passed"), "{output}");
 }
 
 /// `call` of a running proxy; the answer, or the status.
@@ -74,9 +89,10 @@ const INCREASE: &str = "my_counter.Counter/Increase";
 
 /// One test, because the project takes long to build.
 #[test]
-fn a_new_project_is_served_and_follows_its_source() {
+fn a_new_project_passes_its_tests_is_served_and_follows_its_source() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let project = new_project(directory.path());
+    passes_its_own_tests(&project);
     let mut running = dev(&project);
     let serving = running.line_with("serving the user function my-counter on ");
     let function = serving.rsplit(' ').next().expect("an address").to_owned();
