@@ -3,6 +3,60 @@
 //! ```text
 //!   messages ─▶ start: service, command, metadata ─▶ handler ─▶ one response | a stream of responses
 //! ```
+//!
+//! ```
+//! use cloudstate_sdk::action::{Commands, Context};
+//! use cloudstate_sdk::stream::{self, StreamExt};
+//! use cloudstate_sdk::{Failure, Reply, Stream};
+//! # use cloudstate_sdk::doc_example::{Count, Increase, Number, Pair, counter, sums};
+//!
+//! struct Sums;
+//!
+//! impl sums::Action for Sums {
+//!     /// One in, one out.
+//!     async fn add(&self, pair: Pair, ctx: Context) -> Result<Reply<Count>, Failure> {
+//!         let sum = pair.left.checked_add(pair.right).ok_or("the sum is too large")?;
+//!         // A side effect runs before the client gets the answer; this one is waited for.
+//!         let counted = counter::calls::increase(Increase { counter: "sums".into(), by: 1 });
+//!         Ok(Reply::new(Count { value: sum }).with_synchronous_effect(counted))
+//!     }
+//!
+//!     /// Many in, one out.
+//!     async fn total(&self, mut numbers: Commands<Number>, _: Context) -> Result<Reply<Count>, Failure> {
+//!         let mut total = 0;
+//!         while let Some(number) = numbers.next().await {
+//!             total += number.value;
+//!         }
+//!         Ok(Count { value: total }.into())
+//!     }
+//!
+//!     /// One in, many out.
+//!     fn upto(&self, number: Number, _: Context) -> impl Stream<Item = Result<Reply<Count>, Failure>> + Send {
+//!         stream::iter(1..=number.value).map(|value| Ok(Count { value }.into()))
+//!     }
+//!
+//!     /// Many in, many out, as they come.
+//!     fn running(
+//!         &self,
+//!         numbers: Commands<Number>,
+//!         _: Context,
+//!     ) -> impl Stream<Item = Result<Reply<Count>, Failure>> + Send {
+//!         numbers.scan(0, |sum, number| {
+//!             *sum += number.value;
+//!             std::future::ready(Some(Ok(Count { value: *sum }.into())))
+//!         })
+//!     }
+//!
+//!     async fn forget(&self, _: Number, _: Context) -> Result<Reply<()>, Failure> {
+//!         Ok(Reply::empty())
+//!     }
+//! }
+//!
+//! let action = sums::action(Sums);
+//! ```
+//!
+//! Handlers are asynchronous, since they may call other systems. They share a thread with all else that the function
+//! does, so they must not block it.
 
 mod answer;
 mod incoming;

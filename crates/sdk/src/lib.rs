@@ -58,6 +58,29 @@
 //! // function.run() serves it on HOST:PORT or SOCKET until SIGTERM.
 //! ```
 //!
+//! A missing handler does not compile:
+//!
+//! ```compile_fail,E0046
+//! # use cloudstate_sdk::event_sourced::Context;
+//! # use cloudstate_sdk::{EventSourced, Failure, NoSnapshot, Reply};
+//! # use cloudstate_sdk::doc_example::{Counted, Count, Increase, Read, counter};
+//! # #[derive(Default)]
+//! # struct Counter;
+//! # impl EventSourced for Counter {
+//! #     type Event = Counted;
+//! #     type Snapshot = NoSnapshot;
+//! #     fn apply(&mut self, _: Counted) {}
+//! # }
+//! # struct CounterEntity;
+//! impl counter::EventSourcedEntity for CounterEntity {
+//!     type State = Counter;
+//!
+//!     fn read(&self, _: Read, ctx: &mut Context<Counter>) -> Result<Reply<Count>, Failure> {
+//!         Ok(Count::default().into())
+//!     }
+//! } // error[E0046]: not all trait items implemented, missing: `increase`
+//! ```
+//!
 //! Value entities ([`value`]) and actions ([`action`]) work the same way: implement the trait `ValueEntity` or `Action`
 //! of the service's module, register with `value(…)` or `action(…)`.
 //!

@@ -3,6 +3,30 @@
 //! ```text
 //!   init(value?) ─▶ handle(command) ⟲ ── update | delete ──▶ reply, state action
 //! ```
+//!
+//! ```
+//! use cloudstate_sdk::value::Context;
+//! use cloudstate_sdk::{Failure, Reply};
+//! # use cloudstate_sdk::doc_example::{Count, Increase, Read, counter};
+//!
+//! struct CounterEntity;
+//!
+//! impl counter::ValueEntity for CounterEntity {
+//!     type State = Count; // a message of the .proto file
+//!
+//!     fn increase(&self, command: Increase, ctx: &mut Context<Count>) -> Result<Reply<Count>, Failure> {
+//!         let value = ctx.state().map_or(0, |count| count.value) + command.by;
+//!         ctx.update(Count { value });
+//!         Ok(Count { value }.into())
+//!     }
+//!
+//!     fn read(&self, _: Read, ctx: &mut Context<Count>) -> Result<Reply<Count>, Failure> {
+//!         Ok(ctx.state().copied().unwrap_or_default().into())
+//!     }
+//! }
+//!
+//! let entity = counter::value("counter", CounterEntity);
+//! ```
 
 mod context;
 mod machine;

@@ -93,21 +93,22 @@ impl Calls {
         };
         let input = Frames::new(request.into_body(), shared.options.max_message_bytes);
         let declaration = &shared.declaration;
-        match Output::open(respond) {
-            Ok(output) => match method {
-                Method::EventSourced => {
-                    let machine = event_sourced::Stream::new(declaration.event_sourced.clone());
-                    self.entities.spawn(entity(input, output, machine))
-                }
-                Method::Value => {
-                    let machine = value::Stream::new(declaration.value.clone());
-                    self.entities.spawn(entity(input, output, machine))
-                }
-                Method::Action => self.others.spawn(call_action(input, output, shared.clone())),
-                Method::Discover => self.others.spawn(discover(input, output, shared.clone())),
-                Method::ReportError => self.others.spawn(report_error(input, output)),
-            },
+        let output = match Output::open(respond) {
+            Ok(output) => output,
             Err(error) => return log_lost(Err(error)),
+        };
+        match method {
+            Method::EventSourced => {
+                let machine = event_sourced::Stream::new(declaration.event_sourced.clone());
+                self.entities.spawn(entity(input, output, machine))
+            }
+            Method::Value => {
+                let machine = value::Stream::new(declaration.value.clone());
+                self.entities.spawn(entity(input, output, machine))
+            }
+            Method::Action => self.others.spawn(call_action(input, output, shared.clone())),
+            Method::Discover => self.others.spawn(discover(input, output, shared.clone())),
+            Method::ReportError => self.others.spawn(report_error(input, output)),
         };
     }
 
@@ -176,8 +177,10 @@ fn encode(step: Step<impl Message>) -> Step<Bytes> {
 
 /// Serves one activation of an entity, until the proxy half-closes or the entity fails. May be aborted: an entity is
 /// idle wherever this waits, so all that is lost is a reply that the proxy had no room for.
-///
-/// Not an `async fn`, which would keep room for its arguments twice.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn would keep room for its arguments twice"
+)]
 fn entity(mut input: Frames, mut output: Output, mut machine: impl Machine) -> impl Future<Output = ()> {
     async move {
         let ended = loop {
@@ -322,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_task_of_an_idle_entity_is_small() {
-        let size = size(|input, output, machine| entity(input, output, machine));
+        let size = size(entity);
         assert!(
             size <= 400,
             "a hundred thousand idle entities need {size} bytes each for their tasks alone"
