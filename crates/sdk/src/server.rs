@@ -125,7 +125,7 @@ impl UserFunction {
         let shared = Arc::new(Shared::new(self.declare()?, options));
         tracing::info!("serving the user function {name} on {}", listener.address());
         let workers = workers::Workers::start(&shared).map_err(ServeError::Start)?;
-        workers.accept_until(&listener, shutdown).await;
+        workers.accept_until(listener, shutdown).await;
         tracing::info!("stopping the user function {name}");
         Ok(())
     }

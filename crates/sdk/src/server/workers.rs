@@ -46,8 +46,8 @@ impl Workers {
         })
     }
 
-    /// Accepts until `shutdown`, then drains.
-    pub(super) async fn accept_until(mut self, listener: &Listener, shutdown: impl Future<Output = ()>) {
+    /// Accepts until `shutdown`, then stops listening and drains.
+    pub(super) async fn accept_until(mut self, listener: Listener, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut next = 0;
         loop {
@@ -64,6 +64,8 @@ impl Workers {
                 }
             }
         }
+        // Whoever connects from now on is refused at once, instead of being let down later.
+        drop(listener);
         self.drain().await;
     }
 

@@ -24,6 +24,8 @@ async fn stopping_ends_idle_entities_and_finishes_calls() {
     served.stop();
     assert_eq!(entity.next::<EventSourcedStreamOut>().await, None);
     assert_eq!(entity.status(), 14, "an idle entity's stream ends as unavailable");
+    let refused = tokio::net::TcpStream::connect(&served.address).await;
+    assert!(refused.is_err(), "nobody listens any more");
     sums.go_on.notify_one();
     assert_eq!(
         value(call.next::<ActionResponse>().await.unwrap()),
