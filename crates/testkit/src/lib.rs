@@ -1,4 +1,5 @@
-//! Drives the entities of a user function in unit tests, without network.
+//! Drives the entities of a user function in unit tests, without network; with the feature `proxy` also a whole function
+//! against a real proxy in the same process ([`ProxyTest`]).
 //!
 //! ```text
 //!   test ─▶ EventSourcedTest │ ValueTest │ ActionTest ─protocol messages─▶ the SDK's machine ─▶ your handlers
@@ -37,11 +38,15 @@
 mod action;
 mod event_sourced;
 mod outcome;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod value;
 
 pub use action::ActionTest;
 pub use event_sourced::EventSourcedTest;
 pub use outcome::Outcome;
+#[cfg(feature = "proxy")]
+pub use proxy::{ProxyTest, ProxyTestError};
 pub use value::ValueTest;
 
 /// The entity id of tests that choose none.

@@ -6,6 +6,8 @@
 
 mod cart;
 mod entity;
+#[cfg(test)]
+mod whole;
 
 use cloudstate_sdk::{ServeError, UserFunction, log_to_stderr};
 
@@ -18,8 +20,11 @@ mod proto {
 
 fn main() -> Result<(), ServeError> {
     log_to_stderr();
+    function().run()
+}
+
+/// Everything that this function serves.
+fn function() -> UserFunction {
     let carts = shopping_cart::event_sourced("shopping-cart", ShoppingCartEntity).snapshot_every(100);
-    UserFunction::new("shopping-cart", env!("CARGO_PKG_VERSION"))
-        .with(carts)
-        .run()
+    UserFunction::new("shopping-cart", env!("CARGO_PKG_VERSION")).with(carts)
 }
