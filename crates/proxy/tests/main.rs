@@ -10,6 +10,7 @@ mod actions;
 mod configuration;
 mod configuration_reference;
 mod function_life;
+mod go_function;
 #[allow(dead_code, reason = "parts are for tests to come")]
 mod harness;
 mod life;

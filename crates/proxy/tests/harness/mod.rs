@@ -11,7 +11,7 @@ pub(crate) mod function;
 pub(crate) mod proxy;
 pub(crate) mod sdk;
 
-pub(crate) use client::{Client, Http};
+pub(crate) use client::{Answer, Client, Http};
 pub(crate) use declaration::*;
 pub(crate) use function::Function;
 pub(crate) use proxy::Proxy;
