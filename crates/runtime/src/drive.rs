@@ -390,11 +390,16 @@ pub(crate) fn drain<K: Held>(core: &Core) {
 /// Drops entities at rest whose stream is gone with the function. Those at work notice by themselves.
 pub(crate) fn drop_idle<K: Held>(core: &Core) {
     for slot in K::of(&core.0).registry.all() {
-        nudge(
-            core,
-            &slot,
-            Input::Closed(Some("the user function is gone".to_owned())),
-        );
+        if slot.driven.get() {
+            continue;
+        }
+        let mut actions = Vec::new();
+        let lost = Input::Closed(Some("the user function is gone".to_owned()));
+        slot.activation.borrow_mut().handle(lost, &mut actions);
+        // The loss is logged once, where it is noticed, and not for each of a hundred thousand entities.
+        actions.retain(|action| !matches!(action, Action::Log(_)));
+        slot.driven.set(true);
+        core.0.tasks.spawn_local(drive(core.clone(), slot, actions));
     }
 }
 

@@ -453,6 +453,7 @@ impl Committer {
 
     fn count_snapshots(&self, count: u64, written: Result<(), Error>) {
         match written {
+            _ if count == 0 => {}
             Ok(()) => {
                 self.counters.snapshots.fetch_add(count, Relaxed);
             }
