@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   test ──wants──▶ there: it runs
-//!              └──▶ missing: a line in the file that CLOUDSTATE_LEFT_OUT names, and it is left out;
+//!              └──▶ missing: a line in the file that CLOUDSTATE_TEST_LEFT_OUT names, and it is left out;
 //!                   with CLOUDSTATE_TEST_SERVERS=all it fails
 //! ```
 //!
@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::{env, fs};
 
-/// Leaves a test out: says so on standard error, and in the file that `CLOUDSTATE_LEFT_OUT` names, if it names one.
+/// Leaves a test out: says so on standard error, and in the file that `CLOUDSTATE_TEST_LEFT_OUT` names, if it names one.
 /// `wants` is what a reader has to install.
 ///
 /// # Panics
@@ -23,7 +23,7 @@ pub fn leave_out(test: &str, wants: &str, cause: impl Display) {
     assert!(!all, "{test} wants {wants}: {cause}");
     let line = format!("{test}: wants {wants}");
     eprintln!("left out: {line} ({cause})");
-    let Some(path) = env::var_os("CLOUDSTATE_LEFT_OUT").filter(|path| !path.is_empty()) else {
+    let Some(path) = env::var_os("CLOUDSTATE_TEST_LEFT_OUT").filter(|path| !path.is_empty()) else {
         return;
     };
     // Test programs run side by side; a line written at once to a file opened for appending is not torn.

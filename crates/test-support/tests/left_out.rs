@@ -19,7 +19,7 @@ fn wants_something() {
 fn run(wanted: &str, variables: &[(&str, &str)]) -> Output {
     Command::new(std::env::current_exe().expect("a program"))
         .args(["--ignored", "--exact", "--nocapture", "wants_something"])
-        .env_remove("CLOUDSTATE_LEFT_OUT")
+        .env_remove("CLOUDSTATE_TEST_LEFT_OUT")
         .env_remove("CLOUDSTATE_TEST_SERVERS")
         .env("WANTED", wanted)
         .envs(variables.iter().copied())
@@ -39,7 +39,7 @@ fn what_is_missing_is_named_in_the_file() {
     let file = std::env::temp_dir().join(format!("left-out-{}", std::process::id()));
     let path = file.to_str().expect("a plain path");
     for _ in 0..2 {
-        let output = run("no-such-program", &[("CLOUDSTATE_LEFT_OUT", path)]);
+        let output = run("no-such-program", &[("CLOUDSTATE_TEST_LEFT_OUT", path)]);
         assert!(output.status.success());
         assert!(!String::from_utf8_lossy(&output.stdout).contains("it runs"));
     }
