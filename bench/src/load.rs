@@ -61,9 +61,28 @@ pub async fn run(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
     let plan = Rc::new(plan.clone());
     phase(&connection, &plan, Limit::EachOnce).await?;
     phase(&connection, &plan, Limit::Until(Instant::now() + plan.warm_up)).await?;
+    let until = Limit::Until(Instant::now() + plan.duration);
+    measured(&connection, &plan, until, pids).await
+}
+
+/// Calls every entity of a plan once, on this thread (a tokio local runtime), watching the CPU time of `pids`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn each_once(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
+    let connection = Rc::new(Connection::open(&plan.address).await?);
+    measured(&connection, &Rc::new(plan.clone()), Limit::EachOnce, pids).await
+}
+
+async fn measured(
+    connection: &Rc<Connection>,
+    plan: &Rc<Plan>,
+    limit: Limit,
+    pids: &[u32],
+) -> Result<Outcome> {
     let before = cpu_times(pids)?;
     let start = Instant::now();
-    let latencies = phase(&connection, &plan, Limit::Until(start + plan.duration)).await?;
+    let latencies = phase(connection, plan, limit).await?;
     let elapsed = start.elapsed();
     let cpu = cpu_times(pids)?
         .into_iter()
@@ -75,17 +94,6 @@ pub async fn run(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
         elapsed,
         cpu,
     })
-}
-
-/// Calls every entity of a plan once, and returns how long all of it took.
-///
-/// # Errors
-/// As [`run`].
-pub async fn each_once(plan: &Plan) -> Result<Duration> {
-    let connection = Rc::new(Connection::open(&plan.address).await?);
-    let start = Instant::now();
-    phase(&connection, &Rc::new(plan.clone()), Limit::EachOnce).await?;
-    Ok(start.elapsed())
 }
 
 fn cpu_times(pids: &[u32]) -> Result<Vec<Duration>> {

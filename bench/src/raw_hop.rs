@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn the_key_is_the_first_field() {
-        let frame = &shopping_cart::add_item_frames(3)[2];
+        let frame = &shopping_cart::add_item_frames(0..3)[2];
         assert_eq!(first_field(&frame[PREFIX..]), Some("user-00000002"));
         assert_eq!(first_field(b"\x12\x01a"), None);
         assert_eq!(first_field(b"\x0a\x09a"), None);

@@ -8,10 +8,15 @@ use crate::wire;
 
 /// The service's full name.
 pub const SERVICE: &str = "com.example.shoppingcart.ShoppingCart";
+/// The name under which carts are stored.
+pub const PERSISTENCE_ID: &str = "shopping-cart";
 /// Path of `AddItem`.
 pub const ADD_ITEM: &str = "/com.example.shoppingcart.ShoppingCart/AddItem";
 /// Path of `GetCart`.
 pub const GET_CART: &str = "/com.example.shoppingcart.ShoppingCart/GetCart";
+
+const PRODUCT_ID: &str = "product-1";
+const PRODUCT_NAME: &str = "A product with a name";
 
 /// `AddLineItem`.
 #[derive(Clone, PartialEq, Message)]
@@ -38,22 +43,63 @@ pub struct GetShoppingCart {
     pub user_id: String,
 }
 
+/// `persistence.ItemAdded`, the event.
+#[derive(Clone, PartialEq, Message)]
+struct ItemAdded {
+    #[prost(message, optional, tag = "1")]
+    item: Option<LineItem>,
+}
+
+/// `persistence.LineItem`.
+#[derive(Clone, PartialEq, Message)]
+struct LineItem {
+    #[prost(string, tag = "1")]
+    product_id: String,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(int32, tag = "3")]
+    quantity: i32,
+}
+
 /// The id of cart number `index`.
 pub fn user_id(index: usize) -> String {
     format!("user-{index:08}")
 }
 
-/// One `AddItem` frame for each of `entities` carts.
-pub fn add_item_frames(entities: usize) -> Vec<Bytes> {
+/// One `AddItem` frame for each of some carts.
+pub fn add_item_frames(carts: impl IntoIterator<Item = usize>) -> Vec<Bytes> {
     let frame = |index| {
         wire::frame(&AddLineItem {
             user_id: user_id(index),
-            product_id: "product-1".to_owned(),
-            name: "A product with a name".to_owned(),
+            product_id: PRODUCT_ID.to_owned(),
+            name: PRODUCT_NAME.to_owned(),
             quantity: 1,
         })
     };
-    (0..entities).map(frame).collect()
+    carts.into_iter().map(frame).collect()
+}
+
+/// One `GetCart` frame for each of some carts.
+pub fn get_cart_frames(carts: impl IntoIterator<Item = usize>) -> Vec<Bytes> {
+    let frame = |index| {
+        wire::frame(&GetShoppingCart {
+            user_id: user_id(index),
+        })
+    };
+    carts.into_iter().map(frame).collect()
+}
+
+/// The event that an `AddItem` of [`add_item_frames`] causes, as it is stored.
+pub fn item_added() -> Any {
+    let item = LineItem {
+        product_id: PRODUCT_ID.to_owned(),
+        name: PRODUCT_NAME.to_owned(),
+        quantity: 1,
+    };
+    wire::any(
+        "com.example.shoppingcart.persistence.ItemAdded",
+        &ItemAdded { item: Some(item) },
+    )
 }
 
 /// The payload of a command, given the name of its method and the encoded request.

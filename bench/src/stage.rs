@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use bytes::{Bytes, BytesMut};
 use tokio::time::sleep;
 
 use crate::process::{Process, Running};
@@ -32,7 +33,26 @@ impl Server {
     ///
     /// # Errors
     /// It does not succeed in time; the last failure is in the error.
-    pub async fn answers(&self, path: &str, request: &bytes::Bytes) -> Result<()> {
+    pub async fn answers(&self, path: &str, request: &Bytes) -> Result<()> {
+        let pause = async || sleep(Duration::from_millis(20)).await;
+        self.until_answer(path, request, pause).await?;
+        Ok(())
+    }
+
+    /// As [`answers`](Self::answers), but tries again within a tenth of a millisecond, blocking this thread in
+    /// between, so that the time until it returns is the time until there is an answer. Returns the answer.
+    ///
+    /// # Errors
+    /// As [`answers`](Self::answers).
+    pub async fn first_answer(&self, path: &str, request: &Bytes) -> Result<BytesMut> {
+        let pause = async || {
+            block_briefly();
+            tokio::task::yield_now().await;
+        };
+        self.until_answer(path, request, pause).await
+    }
+
+    async fn until_answer(&self, path: &str, request: &Bytes, pause: impl AsyncFn()) -> Result<BytesMut> {
         let start = Instant::now();
         loop {
             let tried = async {
@@ -42,14 +62,22 @@ impl Server {
                     .await
             };
             match tried.await {
-                Ok(_) => return Ok(()),
+                Ok(answer) => return Ok(answer),
                 Err(error) if start.elapsed() > START_LIMIT => {
                     return Err(error.context(format!("{} does not serve {path}", self.address)));
                 }
-                Err(_) => sleep(Duration::from_millis(20)).await,
+                Err(_) => pause().await,
             }
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's clock has steps of a millisecond, a tenth of what is measured, and nothing else runs here"
+)]
+fn block_briefly() {
+    std::thread::sleep(Duration::from_micros(50));
 }
 
 /// The file of a program that was built beside this one.
@@ -61,7 +89,7 @@ pub fn sibling(name: &str) -> Result<PathBuf> {
     let path = own.parent().context("a program without a directory")?.join(name);
     if !path.exists() {
         bail!(
-            "{} is missing: build it first, with `cargo build --release`",
+            "{} is missing: build it first, as bench/README.md says",
             path.display()
         );
     }
@@ -107,6 +135,19 @@ pub async fn raw_hop(function: &Server) -> Result<Server> {
 /// # Errors
 /// It cannot be started.
 pub fn proxy(program: &Path, function: &Server, store: &str) -> Result<Server> {
+    proxy_with(program, function, store, &[])
+}
+
+/// As [`proxy`], with further settings: environment variables and their values.
+///
+/// # Errors
+/// As [`proxy`].
+pub fn proxy_with(
+    program: &Path,
+    function: &Server,
+    store: &str,
+    settings: &[(&str, String)],
+) -> Result<Server> {
     let (_, function_port) = function
         .address
         .rsplit_once(':')
@@ -121,6 +162,7 @@ pub fn proxy(program: &Path, function: &Server, store: &str) -> Result<Server> {
         .env("HTTP_HOST", "127.0.0.1")
         .env("HTTP_PORT", port.to_string());
     command.env("METRICS_HOST", "127.0.0.1").env("METRICS_PORT", "0");
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
     start(&mut command, port)
 }
 
@@ -144,6 +186,9 @@ async fn listening(address: &str) -> Result<()> {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// The system has none left.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

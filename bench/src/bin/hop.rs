@@ -1,13 +1,14 @@
 //! The cost of a command: the proxy, with its store in memory, divided by the raw hop before the same function.
 //!
-//! Build with `cargo build --release`, then run `target/release/hop`. Every figure is the median of the rounds; the
+//! Build as `bench/README.md` says, then run `target/release/hop`. Every figure is the median of the rounds; the
 //! two take turns, so that a slow minute of the machine hits both.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
-use cloudstate_bench::{load, shopping_cart, stage};
+use cloudstate_bench::report::{Limit, micros, verdict};
+use cloudstate_bench::{load, report, shopping_cart, stage};
 
 #[derive(Parser)]
 struct Arguments {
@@ -69,28 +70,20 @@ async fn compare(arguments: &Arguments) -> Result<()> {
         verdict(
             "proxy CPU a command ÷ raw",
             proxy.cpu_at_64 / raw.cpu_at_64,
-            |ratio| ratio <= 1.8,
-            "≤ 1.8",
+            Limit::AtMost(1.8),
         );
         verdict(
             "p50 at 1 in flight ÷ raw",
             proxy.p50_at_1 / raw.p50_at_1,
-            |ratio| ratio <= 1.3,
-            "≤ 1.3",
+            Limit::AtMost(1.3),
         );
         let throughput = proxy.throughput_at_64 / raw.throughput_at_64;
         verdict(
             "throughput at 64 in flight ÷ raw",
             throughput,
-            |ratio| ratio >= 0.6,
-            "≥ 0.6",
+            Limit::AtLeast(0.6),
         );
-        verdict(
-            "proxy CPU a command, µs",
-            proxy.cpu_at_64,
-            |micros| micros <= 12.0,
-            "≤ 12",
-        );
+        verdict("proxy CPU a command, µs", proxy.cpu_at_64, Limit::AtMost(12.0));
     }
     Ok(())
 }
@@ -101,7 +94,7 @@ async fn measure(subject: Subject, arguments: &Arguments) -> Result<Sample> {
         Subject::RawHop => stage::raw_hop(&function).await?,
         Subject::Proxy => stage::proxy(&stage::sibling("cloudstate")?, &function, &arguments.store)?,
     };
-    let requests = shopping_cart::add_item_frames(arguments.entities);
+    let requests = shopping_cart::add_item_frames(0..arguments.entities);
     server.answers(shopping_cart::ADD_ITEM, &requests[0]).await?;
     let mut plan = load::Plan {
         address: server.address.clone(),
@@ -123,16 +116,8 @@ async fn measure(subject: Subject, arguments: &Arguments) -> Result<Sample> {
     })
 }
 
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
-}
-
 fn median(samples: &[Sample]) -> Sample {
-    let of = |value: fn(&Sample) -> f64| {
-        let mut values: Vec<f64> = samples.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
+    let of = |value: fn(&Sample) -> f64| report::median(samples, value);
     Sample {
         p50_at_1: of(|sample| sample.p50_at_1),
         throughput_at_64: of(|sample| sample.throughput_at_64),
@@ -150,12 +135,5 @@ fn print(name: &str, sample: Sample) {
         sample.p99_at_64,
         sample.cpu_at_64,
         sample.function_cpu_at_64
-    );
-}
-
-fn verdict(name: &str, value: f64, holds: impl Fn(f64) -> bool, limit: &str) {
-    println!(
-        "{} {name}: {value:.2} ({limit})",
-        if holds(value) { "ok    " } else { "MISSED" }
     );
 }

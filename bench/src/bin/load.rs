@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     let plan = load::Plan {
         address: arguments.address,
         path: shopping_cart::ADD_ITEM.to_owned(),
-        requests: shopping_cart::add_item_frames(arguments.entities),
+        requests: shopping_cart::add_item_frames(0..arguments.entities),
         in_flight: arguments.in_flight,
         warm_up: Duration::from_secs(1),
         duration: Duration::from_secs(arguments.seconds),

@@ -1,7 +1,7 @@
 //! Replay: how fast the proxy brings entities back from their events, divided by a raw h2 sender of the same events to
 //! the same function. One entity of many events, and many entities of few.
 //!
-//! Build with `cargo build --release`, then run `target/release/replay`. Every figure is the median of the rounds.
+//! Build as `bench/README.md` says, then run `target/release/replay`. Every figure is the median of the rounds.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -130,7 +130,7 @@ async fn replay_by_proxy(case: &Case, store: &str) -> Result<Duration> {
         warm_up: Duration::ZERO,
         duration: Duration::ZERO,
     };
-    let elapsed = load::each_once(&plan).await?;
+    let elapsed = load::each_once(&plan, &[]).await?.elapsed;
     // The entity is active now, so that this costs nothing and proves that all was replayed.
     let mut answer: BytesMut = Connection::open(&proxy.address)
         .await?
