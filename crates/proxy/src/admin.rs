@@ -14,10 +14,7 @@ const KEY: &str = "admin.port";
 const MANAGEMENT_KEY: &str = "admin.management_port";
 
 /// Takes the admin port, and the second one where existing deployments probe.
-pub(crate) fn reserve(
-    config: &Config,
-    events: &dyn Fn(Event),
-) -> Result<Vec<(Reserved, &'static str)>, ListenError> {
+pub(crate) fn reserve(config: &Config) -> Result<Vec<(Reserved, &'static str)>, ListenError> {
     let config = &config.admin;
     let mut ports = vec![(config.port, KEY)];
     ports.extend(
@@ -28,11 +25,7 @@ pub(crate) fn reserve(
     );
     ports
         .into_iter()
-        .map(|(port, key)| {
-            let reserved = Reserved::new(config.host.as_str(), port, key)?;
-            events(Event::AdminListening(reserved.address()));
-            Ok((reserved, key))
-        })
+        .map(|(port, key)| Ok((Reserved::new(config.host.as_str(), port, key)?, key)))
         .collect()
 }
 
@@ -41,7 +34,9 @@ pub(crate) fn start(
     admin: Admin,
     ports: Vec<(Reserved, &'static str)>,
     end: CancellationToken,
+    events: &dyn Fn(Event),
 ) -> Result<JoinHandle<()>, RunError> {
+    let addresses: Vec<_> = ports.iter().map(|(port, _)| port.address()).collect();
     let (opened, has_opened) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new()
         .name("admin".to_owned())
@@ -55,6 +50,8 @@ pub(crate) fn start(
     has_opened
         .recv()
         .map_err(|_| RunError::Died("the admin port"))??;
+    // Only now can whoever hears of it connect.
+    addresses.into_iter().map(Event::AdminListening).for_each(events);
     Ok(thread)
 }
 

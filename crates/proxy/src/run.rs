@@ -93,7 +93,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     let client = Reserved::new(config.http.host.as_str(), config.http.port, "http.port")?;
     let address = client.address();
     (hooks.events)(Event::ClientReserved(address));
-    let admin_ports = admin::reserve(config, &*hooks.events)?;
+    let admin_ports = admin::reserve(config)?;
     let store = open_store(config).await?;
 
     let mut registry = Registry::default();
@@ -115,7 +115,12 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     )));
     let stored = health.component("store", "opening");
     let end = CancellationToken::new();
-    let admin = admin::start(Admin::new(health.clone(), registry), admin_ports, end.clone())?;
+    let admin = admin::start(
+        Admin::new(health.clone(), registry),
+        admin_ports,
+        end.clone(),
+        &*hooks.events,
+    )?;
     let cores = start_cores(
         config,
         inboxes,
