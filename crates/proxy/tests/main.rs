@@ -9,11 +9,12 @@
 mod actions;
 mod configuration;
 mod configuration_reference;
+mod front;
 mod function_life;
 mod go_function;
-#[allow(dead_code, reason = "parts are for tests to come")]
 mod harness;
 mod life;
 mod load;
 mod misbehaviour;
 mod routing;
+mod sdk_functions;
