@@ -104,7 +104,10 @@ async fn an_http1_server_is_asked_after_as_the_wrong_port() {
     })
     .await;
     let error = ask(&link).await.unwrap_err();
-    assert!(matches!(error, Error::NotGrpc { .. }) && error.is_unavailable(), "{error:?}");
+    assert!(
+        matches!(error, Error::NotGrpc { .. }) && error.is_unavailable(),
+        "{error:?}"
+    );
     assert!(
         error.to_string().ends_with("is this the function's port?"),
         "{error}"

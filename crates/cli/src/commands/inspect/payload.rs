@@ -93,9 +93,14 @@ async fn of_function(address: &Address) -> Result<Schema, Failure> {
         proxy_name: "cloudstate inspect".to_owned(),
         proxy_version: env!("CARGO_PKG_VERSION").to_owned(),
         // A function warns of each kind that it has and the proxy lacks; nothing is to be served here.
-        supported_entity_types: [names::CRDT, names::ACTION, names::EVENT_SOURCED, names::VALUE_ENTITY]
-            .map(str::to_owned)
-            .into(),
+        supported_entity_types: [
+            names::CRDT,
+            names::ACTION,
+            names::EVENT_SOURCED,
+            names::VALUE_ENTITY,
+        ]
+        .map(str::to_owned)
+        .into(),
     };
     let mut client = Grpc::new(channel).max_decoding_message_size(usize::MAX);
     client
