@@ -1,17 +1,18 @@
 //! Puts the rooms together, in order, and takes them apart in order.
 //!
 //! ```text
-//!   start:  store ─▶ reserve client port ─▶ admin port listens ─▶ cores ─▶ discovery ─▶ client port listens
-//!   end:    no new connections ─▶ calls end ─▶ entities passivate ─▶ cores end ─▶ store closes
+//!   start:  reserve client port ─▶ admin port listens ─▶ store ─▶ cores ─▶ discovery ─▶ client port listens
+//!   end:    no new connections ─▶ calls end ─▶ entities passivate ─▶ cores end ─▶ store closes ─▶ admin port closes
 //! ```
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cloudstate_admin::Admin;
 use cloudstate_catalog::Catalog;
 use cloudstate_gateway::Front;
-use cloudstate_runtime::{Health, Inbox, Metrics, Shared};
+use cloudstate_runtime::{Component, Health, Inbox, Metrics, Shared};
+use cloudstate_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -91,80 +92,122 @@ pub fn run(config: &Config, hooks: Hooks) -> Result<(), RunError> {
 
 async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     let client = Reserved::new(config.http.host.as_str(), config.http.port, "http.port")?;
-    let address = client.address();
-    (hooks.events)(Event::ClientReserved(address));
+    (hooks.events)(Event::ClientReserved(client.address()));
     let admin_ports = admin::reserve(config)?;
-    let store = open_store(config).await?;
 
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let gateway_metrics = cloudstate_gateway::Metrics::new();
     gateway_metrics.register(&mut registry);
-    registry.register_collector(Box::new(StoreMetrics(store.clone())));
+    let opened = Arc::new(OnceLock::new());
+    registry.register_collector(Box::new(StoreMetrics(opened.clone())));
     let health = Health::new();
-    let target = rooms::target(config);
-    let function = health.component("function", format!("waiting for the user function at {target}"));
-    let (shared, inboxes) = Shared::new(
-        rooms::runtime(config),
-        store.clone(),
+    let proxy = Proxy {
+        config,
+        function: health.component(
+            "function",
+            format!("waiting for the user function at {}", rooms::target(config)),
+        ),
+        stored: health.component("store", "opening"),
+        process: health.component("proxy", "starting"),
+        health: health.clone(),
         metrics,
-        rooms::cores(config),
-    );
-    let (front, _) = watch::channel(Arc::new(Front::unavailable(
-        "the user function has not declared itself yet",
-    )));
-    let stored = health.component("store", "opening");
+        gateway_metrics,
+        opened,
+        hooks: &hooks,
+    };
     let end = CancellationToken::new();
     let admin = admin::start(
-        Admin::new(health.clone(), registry),
+        Admin::new(health, registry),
         admin_ports,
         end.clone(),
         &*hooks.events,
     )?;
-    let cores = start_cores(
-        config,
-        inboxes,
-        &shared,
-        &front,
-        &health,
-        &gateway_metrics,
-        &hooks.shutdown,
-        &end,
-    )?;
-    let serving = Serving {
-        shared: shared.clone(),
-        front,
-        function,
-        events: &*hooks.events,
-        shutdown: hooks.shutdown.clone(),
-        client: Some(client),
-        address,
-        connections: cores.connections,
-    };
-    let process = health.component("proxy", "starting");
-    process.ready();
-    let outcome = tokio::select! {
-        biased;
-        () = hooks.shutdown.cancelled() => Ok(()),
-        died = any_ended(cores.ended) => Err(died),
-        () = follow_health(store.clone(), stored) => Err(RunError::Died("the store's watch")),
-        failed = discovery::run(config, serving) => Err(failed),
-    };
-    tracing::info!("shutting down");
-    process.not_ready("shutting down");
-    hooks.shutdown.cancel();
-    shared.drain(Instant::now() + config.runtime.drain_timeout).await;
+    let outcome = proxy.run(client).await;
     end.cancel();
-    for thread in cores.threads.into_iter().chain([admin]) {
-        if tokio::task::spawn_blocking(move || thread.join())
-            .await
-            .is_ok_and(|joined| joined.is_err())
-        {
+    join(vec![admin]).await?;
+    outcome
+}
+
+/// Everything but the ports.
+struct Proxy<'a> {
+    config: &'a Config,
+    function: Component,
+    stored: Component,
+    process: Component,
+    health: Health,
+    metrics: Metrics,
+    gateway_metrics: cloudstate_gateway::Metrics,
+    /// Where the metrics look for the store.
+    opened: Arc<OnceLock<Store>>,
+    hooks: &'a Hooks,
+}
+
+impl Proxy<'_> {
+    /// Opens the store, runs until shutdown or a failure, then ends in order.
+    async fn run(self, client: Reserved) -> Result<(), RunError> {
+        let store = open_store(self.config).await?;
+        // Nobody else fills it.
+        let _ = self.opened.set(store.clone());
+        let outcome = self.serve(client, &store).await;
+        store.close().await?;
+        outcome
+    }
+
+    async fn serve(self, client: Reserved, store: &Store) -> Result<(), RunError> {
+        let Proxy { config, hooks, .. } = self;
+        let options = rooms::runtime(config);
+        let (shared, inboxes) = Shared::new(options, store.clone(), self.metrics, rooms::cores(config));
+        let nothing = Front::unavailable("the user function has not declared itself yet");
+        let (front, _) = watch::channel(Arc::new(nothing));
+        let end = CancellationToken::new();
+        let cores = start_cores(
+            config,
+            inboxes,
+            &shared,
+            &front,
+            &self.health,
+            &self.gateway_metrics,
+            &hooks.shutdown,
+            &end,
+        )?;
+        let serving = Serving {
+            shared: shared.clone(),
+            front,
+            function: self.function,
+            events: &*hooks.events,
+            shutdown: hooks.shutdown.clone(),
+            address: client.address(),
+            client: Some(client),
+            connections: cores.connections,
+        };
+        self.process.ready();
+        let outcome = tokio::select! {
+            biased;
+            () = hooks.shutdown.cancelled() => Ok(()),
+            died = any_ended(cores.ended) => Err(died),
+            () = follow_health(store.clone(), self.stored) => Err(RunError::Died("the store's watch")),
+            failed = discovery::run(config, serving) => Err(failed),
+        };
+        tracing::info!("shutting down");
+        self.process.not_ready("shutting down");
+        hooks.shutdown.cancel();
+        shared.drain(Instant::now() + config.runtime.drain_timeout).await;
+        end.cancel();
+        join(cores.threads).await?;
+        outcome
+    }
+}
+
+/// Waits for threads that were told to end.
+async fn join(threads: Vec<std::thread::JoinHandle<()>>) -> Result<(), RunError> {
+    for thread in threads {
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if joined.is_ok_and(|joined| joined.is_err()) {
             return Err(RunError::Died("a thread"));
         }
     }
-    store.close().await?;
-    outcome
+    Ok(())
 }
 
 struct Cores {

@@ -1,5 +1,6 @@
 //! What the store counts, as metrics, and its health, as readiness.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cloudstate_runtime::Component;
@@ -13,18 +14,21 @@ use prometheus_client::metrics::gauge::ConstGauge;
 /// How often the store's health is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Reads the store's counters when somebody asks for metrics: commits pay nothing for it.
-pub(crate) struct StoreMetrics(pub(crate) Store);
+/// Reads the store's counters when somebody asks for metrics: commits pay nothing for it. Shows nothing until the store
+/// is open.
+pub(crate) struct StoreMetrics(pub(crate) Arc<OnceLock<Store>>);
 
 impl std::fmt::Debug for StoreMetrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "StoreMetrics({})", self.0.name())
+        f.write_str("StoreMetrics")
     }
 }
 
 impl Collector for StoreMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let stats = self.0.stats();
+        let Some(stats) = self.0.get().map(Store::stats) else {
+            return Ok(());
+        };
         for (name, help, value) in counters(&stats) {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
@@ -138,8 +142,6 @@ pub(crate) async fn follow_health(store: Store, component: Component) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use prometheus_client::encoding::text;
     use prometheus_client::registry::Registry;
 
@@ -164,7 +166,7 @@ mod tests {
         };
         store.commit(write).await;
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(StoreMetrics(store)));
+        registry.register_collector(Box::new(StoreMetrics(Arc::new(OnceLock::from(store)))));
         let mut page = String::new();
         text::encode(&mut page, &registry).unwrap();
         for line in [
