@@ -1,5 +1,5 @@
 //! Drives the entities of a user function in unit tests, without network; with the feature `proxy` also a whole function
-//! against a real proxy in the same process ([`ProxyTest`]).
+//! against a real proxy in the same process (`ProxyTest`).
 //!
 //! ```text
 //!   test ─▶ EventSourcedTest │ ValueTest │ ActionTest ─protocol messages─▶ the SDK's machine ─▶ your handlers
