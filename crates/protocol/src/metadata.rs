@@ -1,4 +1,4 @@
-//! Reading and building [`Metadata`](crate::Metadata): an ordered multi-map with keys compared without regard to case.
+//! Reading and building [`Metadata`]: an ordered multi-map with keys compared without regard to case.
 
 use bytes::Bytes;
 
