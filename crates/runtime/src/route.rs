@@ -79,7 +79,10 @@ impl Core {
             EntityKind::Action if method.client_streaming || method.server_streaming => Ok(Replies::Stream(
                 streams::action_stream(self, method, input, metadata, deadline, context),
             )),
-            EntityKind::Action => self.action_call(method, input, metadata, deadline, context).await,
+            // Boxed, so that calls of entities need no room for it.
+            EntityKind::Action => {
+                Box::pin(self.action_call(method, input, metadata, deadline, context)).await
+            }
             EntityKind::Crdt => Err(CallError::Status {
                 code: Code::Unimplemented,
                 message: format!(

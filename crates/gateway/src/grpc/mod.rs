@@ -69,7 +69,9 @@ pub(crate) async fn serve<R: Router>(
     let outcome = match accepted {
         Ok(accepted) => {
             let (deadline, form) = (accepted.deadline, accepted.form);
-            within(deadline, answer(&core, &route, accepted, body))
+            // Pinned here and lent: moved in, it would take its room in this future twice.
+            let answering = std::pin::pin!(answer(&core, &route, accepted, body));
+            within(deadline, answering)
                 .await
                 .map(|replies| (replies, deadline, form))
         }
