@@ -65,6 +65,7 @@ impl Catalog {
             return Err(DiscoveryError::NoEntities);
         }
         let mut catalog = Catalog {
+            info: spec.service_info.clone().unwrap_or_default(),
             services: Vec::with_capacity(spec.entities.len()),
             methods: Vec::new(),
             by_path: HashMap::new(),

@@ -23,7 +23,7 @@ use crate::Method;
 
 pub use routes::{Capture, Route, RouteMatch, RouteTable};
 pub(crate) use rule::bindings_of;
-pub use template::{PathTemplate, TemplateError};
+pub use template::{PathTemplate, Segment, TemplateError};
 
 /// One HTTP endpoint of a method.
 #[derive(Debug)]

@@ -92,6 +92,11 @@ pub enum KeyError {
 }
 
 impl Key {
+    /// The names of the key fields, in the order of the `.proto` file.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|field| &*field.name)
+    }
+
     /// The key of a method's request type. Empty if no field is marked.
     pub(crate) fn of(method: &MethodDescriptor) -> Result<Self, DiscoveryError> {
         let input = method.input();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudstate_protocol::names;
+use cloudstate_protocol::{ServiceInfo, names};
 use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 
 use crate::Key;
@@ -99,6 +99,7 @@ impl Method {
 
 /// Everything that a function declared.
 pub struct Catalog {
+    pub(crate) info: ServiceInfo,
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) methods: Vec<Arc<Method>>,
     pub(crate) by_path: HashMap<Arc<str>, Arc<Method>>,
@@ -119,6 +120,11 @@ impl std::fmt::Debug for Catalog {
 }
 
 impl Catalog {
+    /// What the function says about itself: its name, its version, the library that it uses.
+    pub fn service_info(&self) -> &ServiceInfo {
+        &self.info
+    }
+
     /// The services in the order of their declaration.
     pub fn services(&self) -> &[Arc<Service>] {
         &self.services

@@ -50,6 +50,17 @@ fn a_declaration_becomes_services_and_methods() {
 }
 
 #[test]
+fn what_the_function_says_about_itself_is_kept() {
+    let mut spec = spec(
+        compile("message M {} service Service { rpc Call(M) returns (M); }"),
+        vec![entity(names::ACTION, "test.Service", "")],
+    );
+    spec.service_info.get_or_insert_default().service_name = "carts".to_owned();
+    let (catalog, _) = build(&spec).unwrap();
+    assert_eq!(catalog.service_info().service_name, "carts");
+}
+
+#[test]
 fn passivation_and_command_metadata_are_taken_over() {
     let timeout = |timeout| {
         let strategy = Strategy::Timeout(TimeoutPassivationStrategy { timeout });

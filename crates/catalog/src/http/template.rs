@@ -28,8 +28,8 @@ pub struct PathTemplate {
 
 /// What one segment of a path has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Segment {
-    /// This text, decoded.
+pub enum Segment {
+    /// This text, percent-decoded.
     Literal(Box<str>),
     /// Any text without `/`.
     One,
@@ -98,6 +98,21 @@ impl PathTemplate {
     /// The field paths of the variables, such as `cart.id`, in the order of the template.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(|variable| &*variable.field_path)
+    }
+
+    /// The segments, with variables replaced by those that they stand for.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// For each variable, in the order of the template, which of the segments it captures.
+    pub fn captures(&self) -> impl Iterator<Item = Range<usize>> {
+        self.variables.iter().map(|variable| variable.segments.clone())
+    }
+
+    /// The literal after the last `:`, percent-decoded.
+    pub fn verb(&self) -> Option<&str> {
+        self.verb.as_deref()
     }
 }
 

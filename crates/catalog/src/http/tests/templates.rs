@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::http::PathTemplate;
+use crate::http::{PathTemplate, Segment};
 
 #[track_caller]
 fn check_error(template: &str, expected: &str) {
@@ -145,4 +145,24 @@ proptest! {
             prop_assert!((1..=text.chars().count() + 1).contains(&error.column), "{}", error);
         }
     }
+}
+
+#[test]
+fn a_template_tells_its_segments_and_what_variables_capture() {
+    let template = PathTemplate::parse("/v1/{name=shelves/*/books/*}/{other}/**:wa%20tch").unwrap();
+    let literal = |text: &str| Segment::Literal(text.into());
+    assert_eq!(
+        template.segments(),
+        [
+            literal("v1"),
+            literal("shelves"),
+            Segment::One,
+            literal("books"),
+            Segment::One,
+            Segment::One,
+            Segment::Rest
+        ]
+    );
+    assert_eq!(template.captures().collect::<Vec<_>>(), [1..5, 5..6]);
+    assert_eq!(template.verb(), Some("wa tch"));
 }
