@@ -83,7 +83,7 @@ fn toml(loaded: &Loaded, keys: &[&Key]) -> String {
 
 /// The line of a file that sets this value; a comment where nobody set it, so that a kept file does not pin defaults.
 fn setting(loaded: &Loaded, key: &Key) -> String {
-    let name = key.name.split_once('.').map_or(key.name, |(_, name)| name);
+    let name = key.name.rsplit_once('.').map_or(key.name, |(_, name)| name);
     let value = key.show(&loaded.config);
     let mark = if loaded.origin(key) == Origin::Default {
         "# "

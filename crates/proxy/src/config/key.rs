@@ -3,10 +3,10 @@
 use super::tree::Config;
 use super::value::Value;
 
-/// A group of keys: the part of the name before the dot.
+/// A group of keys: the part of the name before the last dot.
 #[derive(Debug)]
 pub struct Group {
-    /// The part before the dot.
+    /// The part before the last dot.
     pub name: &'static str,
     /// What the group is about, one sentence.
     pub doc: &'static str,
@@ -17,7 +17,7 @@ pub struct Group {
 pub struct Key {
     /// `group.field`: its place in the file.
     pub name: &'static str,
-    /// The part before the dot.
+    /// The part before the last dot.
     pub group: &'static str,
     pub(super) doc: &'static str,
     /// The value when no source sets it, in the form that a user writes; empty for none.
@@ -89,11 +89,12 @@ pub(super) fn parse<T: Value>(text: &str, range: Option<(&str, &str)>) -> Option
 
 /// Makes the structs, their defaults and `KEYS` from one table.
 ///
+/// A group: `field "name" => Type { rows }`, where the name is what users write. It may have dots: `tls "http.tls" => Tls`.
 /// A row: `name: Type = "default" [from "min" to "max"] [env "ALIAS"]… [flag "alias"]…;`
 macro_rules! settings {
     ($(
         $(#[doc = $group_doc:literal])*
-        $group:ident => $Group:ident {$(
+        $group:ident $path:literal => $Group:ident {$(
             $(#[doc = $doc:literal])*
             $field:ident : $ty:ty = $default:literal
                 $(from $min:literal to $max:literal)?
@@ -125,14 +126,14 @@ macro_rules! settings {
 
         /// The groups, in the order of the reference page.
         pub static GROUPS: &[Group] = &[$(
-            Group { name: stringify!($group), doc: concat!($($group_doc),*) },
+            Group { name: $path, doc: concat!($($group_doc),*) },
         )*];
 
         /// Every key, in the order of the reference page.
         pub static KEYS: &[Key] = &[$($(
             Key {
-                name: concat!(stringify!($group), ".", stringify!($field)),
-                group: stringify!($group),
+                name: concat!($path, ".", stringify!($field)),
+                group: $path,
                 doc: concat!($($doc, "\n"),*),
                 default: $default,
                 range: settings!(@range $($min $max)?),

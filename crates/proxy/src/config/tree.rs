@@ -17,7 +17,7 @@ fn default_value<T: Value>(text: &str) -> T {
 
 settings! {
     /// The port that clients call: gRPC, HTTP/JSON, reflection and health.
-    http => Http {
+    http "http" => Http {
         /// Address to listen on.
         host: Host = "0.0.0.0" env "HTTP_HOST";
         /// Port to listen on; 0 takes a free one and logs which.
@@ -35,7 +35,7 @@ settings! {
     }
 
     /// The port of operators: `/ready`, `/alive`, `/metrics`.
-    admin => Admin {
+    admin "admin" => Admin {
         /// Address to listen on.
         host: Host = "0.0.0.0" env "METRICS_HOST";
         /// Port to listen on; 0 takes a free one and logs which.
@@ -45,7 +45,7 @@ settings! {
     }
 
     /// The link to the user function.
-    function => Function {
+    function "function" => Function {
         /// Host of the user function.
         host: Host = "127.0.0.1" env "USER_FUNCTION_HOST";
         /// Port of the user function.
@@ -68,7 +68,7 @@ settings! {
     }
 
     /// Where state is kept.
-    store => Store {
+    store "store" => Store {
         /// `sqlite:DIRECTORY` keeps it in that directory, which is created when missing; `memory:` forgets it at exit.
         url: StoreUrl = "sqlite:./cloudstate-data" flag "store";
         /// Shards that entities are spread over. Fixed when a store is made: another value refuses to start.
@@ -80,7 +80,7 @@ settings! {
     }
 
     /// Entities in memory.
-    entity => Entity {
+    entity "entity" => Entity {
         /// An entity without commands for this long leaves memory, unless its function declares a time of its own.
         passivation_timeout: Duration = "30s" from "10ms" to "30d";
         /// Time that the function has to answer one command. After it the caller gets DEADLINE_EXCEEDED and the
@@ -95,7 +95,7 @@ settings! {
     }
 
     /// The proxy's own use of the machine.
-    runtime => Runtime {
+    runtime "runtime" => Runtime {
         /// Threads that run entities; 0 takes one for each core.
         threads: usize = "0" from "0" to "1024";
         /// Calls in progress, all entities together. Beyond it, they are refused with UNAVAILABLE.
@@ -109,7 +109,7 @@ settings! {
     }
 
     /// What is written to standard error.
-    log => Log {
+    log "log" => Log {
         /// Least important level that is written.
         level: Level = "info";
         /// `human` for reading, `json` for one object a line.
