@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::load::Setting;
 use super::{Error, KEYS, Key, Origin, nearest};
@@ -89,12 +90,12 @@ impl Reader<'_> {
             DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().replace('_', "")),
             DeValue::Float(number) => Ok(number.as_str().replace('_', "")),
             DeValue::Boolean(value) => Ok(value.to_string()),
-            other => Err(other.type_str()),
+            DeValue::Array(items) if key.list => joined(items),
+            other => Err(format!("a TOML {}", other.type_str())),
         };
         match text {
             Ok(value) => self.settings.push(Setting { key, value, origin }),
-            Err(kind) => {
-                let value = format!("a TOML {kind}");
+            Err(value) => {
                 self.errors.push(Error::Value {
                     key: key.name,
                     form: key.form(),
@@ -115,6 +116,16 @@ impl Reader<'_> {
             nearest,
         });
     }
+}
+
+/// The items as a list is written elsewhere. An item that would become two there is refused.
+fn joined(items: &DeArray<'_>) -> Result<String, String> {
+    let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+        DeValue::String(text) if !text.contains(',') => Ok(text.to_string()),
+        DeValue::String(text) => Err(format!("the item \"{text}\", which holds a comma")),
+        other => Err(format!("a TOML {} in the array", other.type_str())),
+    };
+    Ok(items.iter().map(item).collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
 fn is_group(name: &str) -> bool {

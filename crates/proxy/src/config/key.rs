@@ -32,6 +32,8 @@ pub struct Key {
     pub kind: &'static str,
     /// Whether the file writes the value without quotes.
     pub bare: bool,
+    /// Whether the file may write the value as an array of texts.
+    pub list: bool,
     pub(super) base_form: &'static str,
     pub(super) set: fn(&mut Config, &str) -> Option<()>,
     pub(super) get: fn(&Config) -> String,
@@ -141,6 +143,7 @@ macro_rules! settings {
                 flags: &[$($flag),*],
                 kind: <$ty as Value>::KIND,
                 bare: <$ty as Value>::BARE,
+                list: <$ty as Value>::LIST,
                 base_form: <$ty as Value>::FORM,
                 set: |config, text| {
                     config.$group.$field = parse(text, settings!(@range $($min $max)?))?;

@@ -32,4 +32,4 @@ pub use load::{Loaded, Preset, Sources, load};
 pub use nearest::nearest;
 pub use origin::Origin;
 pub use tree::{Admin, Config, Entity, Function, GROUPS, Http, KEYS, Log, Runtime, Store};
-pub use value::{Host, Level, LogFormat, Size, StoreUrl, Value, redact};
+pub use value::{Host, Level, List, LogFormat, Size, StoreUrl, Value, redact};

@@ -2,12 +2,14 @@
 
 mod duration;
 mod host;
+mod list;
 mod plain;
 mod size;
 mod store_url;
 mod words;
 
 pub use host::Host;
+pub use list::List;
 pub use size::Size;
 pub use store_url::{StoreUrl, redact};
 pub use words::{Level, LogFormat};
@@ -20,6 +22,8 @@ pub trait Value: Sized + PartialOrd {
     const FORM: &'static str;
     /// Whether the configuration file writes it without quotes.
     const BARE: bool = false;
+    /// Whether the configuration file may write it as an array of texts, which is the same as joining them with commas.
+    const LIST: bool = false;
 
     /// Reads what a user wrote, without surrounding blanks. `None` if it is not of this form.
     fn parse(text: &str) -> Option<Self>;
