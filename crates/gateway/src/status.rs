@@ -137,6 +137,13 @@ impl From<CallError> for Status {
     }
 }
 
+/// The client's side of a request failed.
+impl From<hyper::Error> for Status {
+    fn from(error: hyper::Error) -> Self {
+        Status::new(Code::Cancelled, format!("the request broke off: {error}"))
+    }
+}
+
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
         CallError::Status {

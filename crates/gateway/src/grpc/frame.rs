@@ -10,6 +10,14 @@ use super::encoding::{self, Encoding};
 use crate::body::PREFIX;
 use crate::status::Status;
 
+/// Where frames come from. Its errors are statuses of the call.
+pub(crate) trait RequestBody:
+    http_body::Body<Data = Bytes, Error: Into<Status>> + Unpin + 'static
+{
+}
+
+impl<B> RequestBody for B where B: http_body::Body<Data = Bytes, Error: Into<Status>> + Unpin + 'static {}
+
 /// The messages of a request body.
 pub(crate) struct Messages<B> {
     body: B,
@@ -21,11 +29,7 @@ pub(crate) struct Messages<B> {
     partial: BytesMut,
 }
 
-impl<B> Messages<B>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
+impl<B: RequestBody> Messages<B> {
     /// Reads `body`, whose compressed messages have the given encoding; no message may exceed `limit` bytes.
     pub(crate) fn new(body: B, encoding: Encoding, limit: usize) -> Self {
         Messages {
@@ -51,7 +55,7 @@ where
                         self.push(data);
                     }
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(reset(&error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 None if self.chunk.is_empty() && self.partial.is_empty() => return Poll::Ready(None),
                 None => return Poll::Ready(Some(Err(truncated()))),
             }
@@ -161,10 +165,6 @@ fn cardinality(found: &str) -> Status {
 
 fn truncated() -> Status {
     Status::new(Code::Internal, "the request ended in the middle of a message")
-}
-
-fn reset(error: &dyn std::fmt::Display) -> Status {
-    Status::new(Code::Cancelled, format!("the request broke off: {error}"))
 }
 
 #[cfg(test)]

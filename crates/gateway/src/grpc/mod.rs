@@ -20,11 +20,10 @@ use cloudstate_runtime::{Call, CallError, Code, Input, Replies, Router};
 use futures_core::Stream;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::encoding::Encoding;
-use self::frame::Messages;
+use self::frame::{Messages, RequestBody};
 pub(crate) use self::timeout::deadline;
 use crate::body::Body;
 use crate::builtin;
@@ -50,11 +49,11 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     )
 }
 
-/// Answers one gRPC request.
-pub(crate) async fn serve<R: Router>(
+/// Answers one gRPC request, whatever brought its frames.
+pub(crate) async fn serve<R: Router, B: RequestBody>(
     core: Rc<Core<R>>,
     front: Rc<CoreFront>,
-    request: Request<Incoming>,
+    request: Request<B>,
 ) -> Response<Body> {
     // The headers live in this block only, not in the waiting call.
     let (route, accepted, body) = {
@@ -143,11 +142,11 @@ enum Answer {
     Begun(cloudstate_runtime::Reply, cloudstate_runtime::ReplyStream),
 }
 
-async fn answer<R: Router>(
+async fn answer<R: Router, B: RequestBody>(
     core: &Rc<Core<R>>,
     route: &Route,
     accepted: Accepted,
-    body: Incoming,
+    body: B,
 ) -> Result<Answer, Status> {
     let mut messages = Messages::new(body, accepted.encoding, core.options.max_request_bytes);
     let input = if route.client_streaming {
@@ -207,7 +206,10 @@ fn deadline_passed() -> Status {
 }
 
 /// The message mostly came together with the headers; only if not, the clock is asked and a timer is made.
-async fn only_message(messages: &mut Messages<Incoming>, limit: Duration) -> Result<bytes::Bytes, Status> {
+async fn only_message<B: RequestBody>(
+    messages: &mut Messages<B>,
+    limit: Duration,
+) -> Result<bytes::Bytes, Status> {
     let mut only = std::pin::pin!(messages.only());
     match futures_util::poll!(only.as_mut()) {
         Poll::Ready(message) => message,
@@ -223,9 +225,9 @@ fn too_slow() -> Status {
 }
 
 /// The request messages as the router takes them; ends after the first error.
-struct Requests(Option<Messages<Incoming>>);
+struct Requests<B>(Option<Messages<B>>);
 
-impl Stream for Requests {
+impl<B: RequestBody> Stream for Requests<B> {
     type Item = Result<bytes::Bytes, CallError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
