@@ -8,10 +8,12 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::body::Body;
+use crate::front::CoreFront;
 use crate::gateway::Core;
+use crate::web::grpc_web;
 use crate::{grpc, transcode};
 
-/// Answers one request: gRPC if its content type says so, else HTTP. Never fails: errors are answers.
+/// Answers one request: gRPC or gRPC-Web if its content type says so, else HTTP. Never fails: errors are answers.
 pub(crate) async fn respond<R: Router>(
     core: Rc<Core<R>>,
     request: Request<Incoming>,
@@ -21,5 +23,17 @@ pub(crate) async fn respond<R: Router>(
         return Ok(grpc::serve(core, front, request).await);
     }
     // In a box: it is rarer and its state is larger, which would grow the task of every gRPC call.
-    Ok(Box::pin(transcode::serve(core, front, request)).await)
+    Ok(Box::pin(from_the_web(core, front, request)).await)
+}
+
+/// Answers what a browser can send, which native gRPC is not.
+async fn from_the_web<R: Router>(
+    core: Rc<Core<R>>,
+    front: Rc<CoreFront>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    match grpc_web::Form::of(request.headers()) {
+        Some(form) => grpc_web::serve(core, front, form, request).await,
+        None => transcode::serve(core, front, request).await,
+    }
 }

@@ -1,9 +1,9 @@
-//! Serves clients on one port: gRPC for the function's services straight from their descriptors, HTTP/JSON by
-//! `google.api.http`, server reflection and health.
+//! Serves clients on one port: gRPC and gRPC-Web for the function's services straight from their descriptors, HTTP/JSON
+//! by `google.api.http`, server reflection and health.
 //!
 //! ```text
-//!   connection ──▶ accept (HTTP/1.1 or HTTP/2) ──▶ dispatch ──┬─ grpc ────┐
-//!                                                             ├─ http ────┼──Call──▶ Router ──Replies──▶ response
+//!   connection ──▶ accept (HTTP/1.1 or HTTP/2) ──▶ dispatch ──┬─ grpc ◀─ gRPC-Web ─┐
+//!                                                             ├─ http ─────────────┼──Call──▶ Router ──Replies──▶ response
 //!                                                             └─ builtin: reflection, health
 //! ```
 //!
@@ -27,12 +27,14 @@ mod metrics;
 mod options;
 mod status;
 mod transcode;
+mod web;
 
 pub use accept::connections;
 pub use front::{Front, Routes};
 pub use gateway::Gateway;
 pub use metrics::Metrics;
 pub use options::Options;
+pub use web::{MalformedText, TextDecoder};
 
 /// Generated messages of the protocols that the gateway itself serves.
 #[allow(missing_docs, unreachable_pub, dead_code, clippy::all)]

@@ -68,7 +68,7 @@ fn both_content_types_of_native_grpc_are_served_and_no_others() {
             ("application/grpc+proto", 200),
             ("application/grpc;charset=utf-8", 200),
             ("application/grpc+json", 415),
-            ("application/grpc-web", 415),
+            ("application/grpc-web+json", 415),
             ("application/grpcx", 415),
         ] {
             let request = client

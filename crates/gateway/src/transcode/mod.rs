@@ -215,6 +215,7 @@ fn is_of_grpc_family(headers: &HeaderMap) -> bool {
 }
 
 fn unsupported_grpc() -> Status {
-    let text = "this content type is not served: use application/grpc over HTTP/2, or application/json";
+    let text = "this content type is not served: use application/grpc over HTTP/2, application/grpc-web, or \
+                application/json";
     Status::new(Code::InvalidArgument, text).with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
