@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use cloudstate_runtime::Router;
+use http::header::ORIGIN;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
@@ -32,8 +33,15 @@ async fn from_the_web<R: Router>(
     front: Rc<CoreFront>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    match grpc_web::Form::of(request.headers()) {
-        Some(form) => grpc_web::serve(core, front, form, request).await,
-        None => transcode::serve(core, front, request).await,
+    let cors = &core.options.cors;
+    if let Some(answer) = cors.preflight(request.method(), request.headers()) {
+        return answer;
     }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = match grpc_web::Form::of(request.headers()) {
+        Some(form) => grpc_web::serve(core.clone(), front, form, request).await,
+        None => transcode::serve(core.clone(), front, request).await,
+    };
+    cors.apply(origin.as_ref(), response.headers_mut());
+    response
 }

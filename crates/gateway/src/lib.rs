@@ -34,7 +34,7 @@ pub use front::{Front, Routes};
 pub use gateway::Gateway;
 pub use metrics::Metrics;
 pub use options::Options;
-pub use web::{MalformedText, TextDecoder};
+pub use web::{Cors, MalformedOrigin, MalformedText, Origins, TextDecoder};
 
 /// Generated messages of the protocols that the gateway itself serves.
 #[allow(missing_docs, unreachable_pub, dead_code, clippy::all)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::web::Cors;
+
 /// Limits and time-outs of the client port. All counts are per core.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -27,6 +29,8 @@ pub struct Options {
     /// which is right inside a data centre: many clients announce gzip without needing it, and it costs more CPU than the
     /// rest of the call.
     pub compress_replies_from: Option<usize>,
+    /// Which pages of other origins may read answers; none by default.
+    pub cors: Cors,
 }
 
 impl Default for Options {
@@ -42,6 +46,7 @@ impl Default for Options {
             keep_alive_timeout: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(10),
             compress_replies_from: None,
+            cors: Cors::default(),
         }
     }
 }

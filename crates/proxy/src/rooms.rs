@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cloudstate_function::{LinkOptions, Target};
+use cloudstate_gateway::Cors;
 
 use crate::config::Config;
 
@@ -29,6 +30,10 @@ pub(crate) fn gateway(config: &Config, cores: usize) -> cloudstate_gateway::Opti
         max_header_bytes: u32::try_from(config.http.max_header_bytes.bytes()).unwrap_or(u32::MAX),
         header_read_timeout: config.http.header_timeout,
         drain_timeout: config.runtime.drain_timeout,
+        cors: Cors {
+            origins: config.cors.origins.clone(),
+            credentials: config.cors.credentials,
+        },
         ..cloudstate_gateway::Options::default()
     }
 }

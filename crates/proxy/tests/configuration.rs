@@ -397,6 +397,32 @@ fn values_that_do_not_fit_together_are_refused() {
             "{flag}"
         );
     }
+    assert_eq!(
+        given()
+            .flag("http.cors.origins", "*")
+            .flag("http.cors.credentials", "true")
+            .errors(),
+        "http.cors.origins = `*` (flag --http.cors.origins) and http.cors.credentials = `true` \
+         (flag --http.cors.credentials) do not fit together; list the origins that may send cookies: browsers refuse it \
+         for `*`"
+    );
+}
+
+#[test]
+fn origins_are_read_as_browsers_write_them() {
+    let config = given()
+        .flag("http.cors.origins", "HTTPS://Shop.example.com:443, localhost")
+        .config();
+    assert!(config.cors.origins.contains("https://shop.example.com"));
+    let config = given()
+        .file("[http.cors]\norigins = [\"https://a\", \"https://*.b\"]\n")
+        .config();
+    assert!(config.cors.origins.contains("https://x.b"));
+    assert_eq!(
+        given().flag("http.cors.origins", "shop.example.com").errors(),
+        "http.cors.origins: expected origins such as `https://shop.example.com`, separated by commas, or `*`, found \
+         `shop.example.com` (flag --http.cors.origins)"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub(super) fn check(loaded: &Loaded, errors: &mut Vec<Error>) {
         room_in_entity_queue,
         room_in_all_queues,
         room_in_store_queue,
+        cookies_for_named_origins,
     ];
     errors.extend(rules.iter().filter_map(|rule| rule(loaded)));
     errors.extend(ports_differ(loaded));
@@ -74,6 +75,18 @@ fn room_in_store_queue(loaded: &Loaded) -> Option<Error> {
             &["store.queue_bytes", "function.max_message_bytes"],
             "do not fit together",
             "the queue must have room for the largest answer of the function",
+        )
+    })
+}
+
+fn cookies_for_named_origins(loaded: &Loaded) -> Option<Error> {
+    let cors = &loaded.config.cors;
+    (cors.credentials && cors.origins.is_any()).then(|| {
+        together(
+            loaded,
+            &["http.cors.origins", "http.cors.credentials"],
+            "do not fit together",
+            "list the origins that may send cookies: browsers refuse it for `*`",
         )
     })
 }

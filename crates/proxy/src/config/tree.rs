@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cloudstate_gateway::Origins;
+
 use super::key::{Group, Key, parse, settings};
 use super::value::{Host, Level, LogFormat, Size, StoreUrl, Value};
 
@@ -32,6 +34,15 @@ settings! {
         max_header_bytes: Size = "16KiB" from "1KiB" to "1MiB";
         /// Time that a client has to send the head of a request.
         header_timeout: Duration = "10s" from "10ms" to "1h";
+    }
+
+    /// Pages that may call from a browser, if they do not come from the client port itself (CORS).
+    cors "http.cors" => Cors {
+        /// Their origins. `https://*.example.com` means all hosts below, `localhost` this machine on any port, `*` every
+        /// page; none when empty.
+        origins: Origins = "";
+        /// Whether they may send and receive cookies. Not together with `*`.
+        credentials: bool = "false";
     }
 
     /// The port of operators: `/ready`, `/alive`, `/metrics`.

@@ -3,6 +3,7 @@
 mod duration;
 mod host;
 mod list;
+mod origins;
 mod plain;
 mod size;
 mod store_url;

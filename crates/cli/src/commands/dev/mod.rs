@@ -97,6 +97,8 @@ fn settings(arguments: &Arguments, directory: &Path) -> Result<Loaded, Failure> 
         preset("function.port", port.to_string()),
         preset("store.url", format!("sqlite:{}", store.display())),
         preset("log.level", "warn".to_owned()),
+        // Pages in development come from a server of their own on this machine.
+        preset("http.cors.origins", "localhost".to_owned()),
         // A developer waits for the function to come back; on this machine, asking often costs nothing.
         preset("function.backoff_min", "50ms".to_owned()),
         preset("function.backoff_max", "500ms".to_owned()),
