@@ -11,7 +11,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::http::{self, RouteTable};
+use crate::http::{self, HttpBinding, RouteTable};
 use crate::{
     Catalog, DiscoveryError, EntityKind, Key, Method, Service, Warning, descriptors, eventing, options,
 };
@@ -71,7 +71,7 @@ impl Catalog {
             by_path: HashMap::new(),
             pool,
             http_bindings: Vec::new(),
-            routes: RouteTable::default(),
+            routes: RouteTable::new(&[]),
             fingerprint: Self::fingerprint_of(spec),
         };
         for entity in &spec.entities {
@@ -121,6 +121,12 @@ impl Catalog {
                 .extend(http::bindings_of(method, options.http.as_ref())?);
         }
         self.routes = RouteTable::new(&self.http_bindings);
+        let shadowed = self.routes.shadowed();
+        warnings.extend(
+            shadowed
+                .into_iter()
+                .map(|(binding, winner)| shadowed_by(binding, winner)),
+        );
         Ok(())
     }
 
@@ -143,6 +149,17 @@ impl Catalog {
                 persistence_id: entity.persistence_id.clone(),
             }),
         }
+    }
+}
+
+fn shadowed_by(binding: &HttpBinding, winner: &HttpBinding) -> Warning {
+    let text = |binding: &HttpBinding| format!("{} {}", binding.verb, binding.template);
+    let method = |binding: &HttpBinding| binding.method.descriptor.full_name().to_owned();
+    Warning::ShadowedHttpBinding {
+        binding: text(binding),
+        method: method(binding),
+        winner: text(winner),
+        winner_method: method(winner),
     }
 }
 

@@ -95,10 +95,14 @@ pub enum DiscoveryError {
         methods: Vec<String>,
     },
     /// An HTTP rule cannot be served.
-    #[error("HTTP API Config: {reason} (method [{method}] in file [{file}])")]
+    #[error("HTTP API Config: {reason} (rule [{rule}] of method [{method}] in file [{file}]). {fix}")]
     HttpRule {
         /// What is wrong with the rule.
         reason: String,
+        /// What to write instead.
+        fix: String,
+        /// The rule on one line: that of the method, or the additional binding at fault.
+        rule: String,
         /// Full name of the method.
         method: String,
         /// The file that defines it.
@@ -245,6 +249,17 @@ pub enum Warning {
         /// The function's minor version.
         minor: i32,
     },
+    /// An HTTP binding never gets a request, because one that was defined later matches the same paths.
+    ShadowedHttpBinding {
+        /// Its HTTP method and path template.
+        binding: String,
+        /// Full name of its method.
+        method: String,
+        /// The HTTP method and path template of the other one.
+        winner: String,
+        /// Full name of the other one's method.
+        winner_method: String,
+    },
     /// A method's eventing option has no effect; the method itself is callable.
     InactiveEventing {
         /// Full name of the service.
@@ -261,7 +276,7 @@ pub enum Warning {
 impl Warning {
     /// Whether the function should be told by `reportError`, besides the log.
     pub fn is_reported(&self) -> bool {
-        matches!(self, Warning::InactiveEventing { .. })
+        !matches!(self, Warning::IncompatibleProtocol { .. })
     }
 }
 
@@ -278,6 +293,16 @@ impl fmt::Display for Warning {
                     "{error}; the function is served because the compatibility check is off"
                 )
             }
+            Warning::ShadowedHttpBinding {
+                binding,
+                method,
+                winner,
+                winner_method,
+            } => write!(
+                f,
+                "the HTTP binding [{binding}] of [{method}] is never used, since [{winner}] of [{winner_method}] answers to \
+                 the same paths and is defined later. Give one of them another path"
+            ),
             Warning::InactiveEventing {
                 service,
                 method,

@@ -5,25 +5,30 @@
 //!                                                             └──▶ RouteTable: verb and path ──▶ binding, variables
 //! ```
 //!
+//! Sources: the comments of `google/api/http.proto`, and the reference where they leave something open.
+//!
 //! Absent: reading and writing JSON, query parameters and sockets. They belong to the gateway.
 
+mod paths;
 mod percent;
 mod routes;
 mod rule;
 mod template;
 #[cfg(test)]
 mod tests;
+mod verb;
 
-use std::fmt;
 use std::sync::Arc;
 
 use prost_reflect::FieldDescriptor;
 
 use crate::Method;
 
+pub use paths::{MalformedPath, PathMatch, PathTable};
 pub use routes::{Capture, Route, RouteMatch, RouteTable};
 pub(crate) use rule::bindings_of;
 pub use template::{PathTemplate, Segment, TemplateError};
+pub use verb::HttpVerb;
 
 /// One HTTP endpoint of a method.
 #[derive(Debug)]
@@ -50,48 +55,6 @@ pub enum RequestBody {
     Ignored,
     /// The whole request message, which path variables then overwrite.
     Message,
-    /// This message field of the request; other fields come from query parameters and path variables.
+    /// This field of the request, of any type; other fields come from query parameters, and path variables overwrite.
     Field(FieldDescriptor),
-}
-
-/// The HTTP method of a binding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum HttpVerb {
-    Get,
-    Put,
-    Post,
-    Delete,
-    Patch,
-    /// Every method.
-    Any,
-}
-
-impl HttpVerb {
-    /// Whether a request of this HTTP method is meant. `HEAD` counts as `GET`.
-    pub fn accepts(self, http_method: &str) -> bool {
-        match self {
-            HttpVerb::Any => true,
-            HttpVerb::Get => matches!(http_method, "GET" | "HEAD"),
-            verb => verb.name() == http_method,
-        }
-    }
-
-    /// The name in an HTTP request, or `*`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            HttpVerb::Get => "GET",
-            HttpVerb::Put => "PUT",
-            HttpVerb::Post => "POST",
-            HttpVerb::Delete => "DELETE",
-            HttpVerb::Patch => "PATCH",
-            HttpVerb::Any => "*",
-        }
-    }
-}
-
-impl fmt::Display for HttpVerb {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }

@@ -72,7 +72,7 @@ fn paths(catalog: &Catalog, schemas: &mut Schemas<'_>, comments: &Comments) -> M
     let short = short_names(catalog);
     for binding in catalog.http_bindings() {
         let path = Path::of(binding);
-        for verb in verbs(binding.verb) {
+        for verb in verbs(&binding.verb) {
             if !is_reached(catalog, binding, &verb, &path.probe()) {
                 continue;
             }
@@ -90,9 +90,12 @@ fn paths(catalog: &Catalog, schemas: &mut Schemas<'_>, comments: &Comments) -> M
     paths
 }
 
-fn verbs(verb: HttpVerb) -> Vec<String> {
+/// The methods of a binding that OpenAPI has a place for; it knows no others than those of HTTP itself.
+fn verbs(verb: &HttpVerb) -> Vec<String> {
+    let known = ["OPTIONS", "HEAD", "TRACE"];
     match verb {
         HttpVerb::Any => EVERY.map(str::to_owned).to_vec(),
+        HttpVerb::Custom(name) if !known.contains(&&**name) => Vec::new(),
         verb => vec![verb.name().to_owned()],
     }
 }

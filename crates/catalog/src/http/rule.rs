@@ -1,13 +1,33 @@
 //! Checks and compiles `google.api.http` rules.
 
+mod dump;
+mod fields;
+
 use std::sync::Arc;
 
 use cloudstate_protocol::google::api::HttpRule;
 use cloudstate_protocol::google::api::http_rule::Pattern;
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::{HttpBinding, HttpVerb, PathTemplate, RequestBody};
 use crate::{DiscoveryError, Method};
+use dump::dump;
+
+/// Why a rule cannot be served.
+struct Refusal {
+    /// What is wrong; the text of the reference where it has one.
+    reason: String,
+    /// What to write instead.
+    fix: String,
+}
+
+impl Refusal {
+    fn new(reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Refusal {
+            reason: reason.into(),
+            fix: fix.into(),
+        }
+    }
+}
 
 /// The bindings of a method: its rule and that one's additional bindings, or without a rule
 /// `POST /<service>/<method>` with the message as body.
@@ -18,20 +38,16 @@ pub(crate) fn bindings_of(
     let Some(rule) = rule else {
         return Ok(vec![Arc::new(default_binding(method))]);
     };
-    let compile = |rule| compile(method, rule).map(Arc::new);
-    let refuse = |reason| DiscoveryError::HttpRule {
-        reason,
-        method: method.descriptor.full_name().to_owned(),
-        file: method.descriptor.parent_file().name().to_owned(),
-    };
-    let mut bindings = vec![compile(rule).map_err(refuse)?];
+    let mut bindings = vec![compile(method, rule)?];
     for additional in &rule.additional_bindings {
-        bindings.push(compile(additional).map_err(refuse)?);
+        bindings.push(compile(method, additional)?);
         if !additional.additional_bindings.is_empty() {
-            return Err(refuse(format!(
+            let reason = format!(
                 "Only one level of additionalBindings supported, but [{}] has more than one!",
                 dump(additional)
-            )));
+            );
+            let fix = "Put all additional_bindings into the outermost rule.";
+            return Err(refused(method, additional, Refusal::new(reason, fix)));
         }
     }
     Ok(bindings)
@@ -48,144 +64,76 @@ fn default_binding(method: &Arc<Method>) -> HttpBinding {
     }
 }
 
-fn compile(method: &Arc<Method>, rule: &HttpRule) -> Result<HttpBinding, String> {
-    let full_name = method.descriptor.full_name();
-    if !rule.selector.is_empty() && rule.selector != full_name {
-        return Err(format!(
-            "Rule selector [{}] must be empty or [{full_name}]",
-            rule.selector
-        ));
+fn compile(method: &Arc<Method>, rule: &HttpRule) -> Result<Arc<HttpBinding>, DiscoveryError> {
+    match check(method, rule) {
+        Ok(binding) => Ok(Arc::new(binding)),
+        Err(refusal) => Err(refused(method, rule, refusal)),
     }
+}
+
+fn refused(method: &Method, rule: &HttpRule, Refusal { reason, fix }: Refusal) -> DiscoveryError {
+    DiscoveryError::HttpRule {
+        reason,
+        fix,
+        rule: dump(rule),
+        method: method.descriptor.full_name().to_owned(),
+        file: method.descriptor.parent_file().name().to_owned(),
+    }
+}
+
+/// In the order of the reference, so that a rule with several mistakes is refused for the same one.
+fn check(method: &Arc<Method>, rule: &HttpRule) -> Result<HttpBinding, Refusal> {
+    selector(method, rule)?;
     let (verb, path) = pattern(rule)?;
-    let template = PathTemplate::parse(path).map_err(|error| error.to_string())?;
-    let variables = template
-        .variables()
-        .map(|path| variable(method, path))
-        .collect::<Result<_, _>>()?;
+    let template = PathTemplate::parse(path).map_err(|error| Refusal::new(error.to_string(), error.fix))?;
+    let variables = fields::variables(method, &template)?;
+    let body = fields::body(method, &rule.body, &verb)?;
+    fields::check_overlap(&body, &variables)?;
     Ok(HttpBinding {
         method: method.clone(),
         verb,
         template,
-        body: body(&method.input(), &rule.body)?,
-        response_body: response_body(&method.output(), &rule.response_body)?,
+        body,
+        response_body: fields::response_body(&method.output(), &rule.response_body)?,
         variables,
     })
 }
 
-fn pattern(rule: &HttpRule) -> Result<(HttpVerb, &str), String> {
-    match &rule.pattern {
-        None => Err(format!("Pattern missing for rule [{}]!", dump(rule))),
-        Some(Pattern::Get(path)) => Ok((HttpVerb::Get, path)),
-        Some(Pattern::Put(path)) => Ok((HttpVerb::Put, path)),
-        Some(Pattern::Post(path)) => Ok((HttpVerb::Post, path)),
-        Some(Pattern::Delete(path)) => Ok((HttpVerb::Delete, path)),
-        Some(Pattern::Patch(path)) => Ok((HttpVerb::Patch, path)),
-        Some(Pattern::Custom(custom)) if custom.kind == "*" => Ok((HttpVerb::Any, &custom.path)),
-        Some(Pattern::Custom(custom)) => Err(format!(
-            "Only Custom patterns with [*] kind supported but [{}] found!",
-            custom.kind
-        )),
+fn selector(method: &Method, rule: &HttpRule) -> Result<(), Refusal> {
+    let full_name = method.descriptor.full_name();
+    if rule.selector.is_empty() || rule.selector == full_name {
+        return Ok(());
     }
+    let reason = format!("Rule selector [{}] must be empty or [{full_name}]", rule.selector);
+    Err(Refusal::new(
+        reason,
+        "Leave the selector out: the rule stands with its method.",
+    ))
 }
 
-/// The fields of a variable's path, from the request message downwards.
-fn variable(method: &Method, path: &str) -> Result<Vec<FieldDescriptor>, String> {
-    let mut fields: Vec<FieldDescriptor> = Vec::new();
-    for name in path.split('.') {
-        let parent = match fields.last().map(FieldDescriptor::kind) {
-            None => Some(method.input()),
-            Some(Kind::Message(message)) => Some(message),
-            Some(_) => None,
-        };
-        let field = parent
-            .and_then(|message| message.get_field_by_name(name))
-            .ok_or_else(|| {
-                format!(
-                    "Unknown field name [{path}] in type [{}] reference in path template for method [{}]",
-                    method.input().full_name(),
-                    method.descriptor.full_name()
-                )
-            })?;
-        if field.is_list() || field.is_map() {
-            return Err(format!(
-                "Repeated parameters [{}] are not allowed as path variables",
-                field.full_name()
-            ));
-        }
-        fields.push(field);
-    }
-    match fields.last().map(FieldDescriptor::kind) {
-        Some(Kind::Message(_)) => Err(format!(
-            "Message path parameters not supported! The variable [{path}] names one."
-        )),
-        _ => Ok(fields),
-    }
-}
-
-fn body(input: &MessageDescriptor, body: &str) -> Result<RequestBody, String> {
-    match body {
-        "" => return Ok(RequestBody::Ignored),
-        "*" => return Ok(RequestBody::Message),
-        _ => {}
-    }
-    let Some(field) = input.get_field_by_name(body) else {
-        return Err(format!(
-            "Body configured to [{body}] but that field does not exist on input type."
+fn pattern(rule: &HttpRule) -> Result<(HttpVerb, &str), Refusal> {
+    let Some(pattern) = &rule.pattern else {
+        return Err(Refusal::new(
+            format!("Pattern missing for rule [{}]!", dump(rule)),
+            "Set one of get, put, post, delete, patch and custom, such as get: \"/carts/{user_id}\".",
         ));
     };
-    if field.is_list() || field.is_map() {
-        return Err(format!(
-            "Body configured to [{body}] but that field is a repeated field."
-        ));
-    }
-    match field.kind() {
-        Kind::Message(_) => Ok(RequestBody::Field(field)),
-        _ => Err(format!(
-            "Body configured to [{body}] but that field is not a message field."
-        )),
-    }
-}
-
-fn response_body(output: &MessageDescriptor, field: &str) -> Result<Option<FieldDescriptor>, String> {
-    if field.is_empty() {
-        return Ok(None);
-    }
-    match output.get_field_by_name(field) {
-        Some(field) => Ok(Some(field)),
-        None => Err(format!(
-            "Response body field [{field}] does not exist on type [{}]",
-            output.full_name()
-        )),
-    }
-}
-
-/// A rule as in a `.proto` file, on one line.
-fn dump(rule: &HttpRule) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut text = |name: &str, value: &str| {
-        if !value.is_empty() {
-            parts.push(format!("{name}: {value:?}"));
-        }
-    };
-    text("selector", &rule.selector);
-    match &rule.pattern {
-        None => {}
-        Some(Pattern::Get(path)) => text("get", path),
-        Some(Pattern::Put(path)) => text("put", path),
-        Some(Pattern::Post(path)) => text("post", path),
-        Some(Pattern::Delete(path)) => text("delete", path),
-        Some(Pattern::Patch(path)) => text("patch", path),
-        Some(Pattern::Custom(custom)) => {
-            text("custom.kind", &custom.kind);
-            text("custom.path", &custom.path);
-        }
-    }
-    text("body", &rule.body);
-    text("response_body", &rule.response_body);
-    match rule.additional_bindings.len() {
-        0 => {}
-        1 => parts.push("additional_bindings: 1 rule".to_owned()),
-        count => parts.push(format!("additional_bindings: {count} rules")),
-    }
-    parts.join(" ")
+    Ok(match pattern {
+        Pattern::Get(path) => (HttpVerb::Get, path),
+        Pattern::Put(path) => (HttpVerb::Put, path),
+        Pattern::Post(path) => (HttpVerb::Post, path),
+        Pattern::Delete(path) => (HttpVerb::Delete, path),
+        Pattern::Patch(path) => (HttpVerb::Patch, path),
+        Pattern::Custom(custom) => match HttpVerb::of_kind(&custom.kind) {
+            Some(verb) => (verb, &custom.path),
+            None => {
+                let reason = format!(
+                    "Custom patterns need an HTTP method with a path or [*] as their kind but [{}] found!",
+                    custom.kind
+                );
+                let fix = "Write the method as requests name it, such as HEAD, or * for every method.";
+                return Err(Refusal::new(reason, fix));
+            }
+        },
+    })
 }

@@ -14,8 +14,6 @@ mod parser;
 use std::fmt;
 use std::ops::Range;
 
-use super::percent;
-
 /// A parsed path template, with its variables replaced by the segments that they stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate {
@@ -33,7 +31,7 @@ pub enum Segment {
     Literal(Box<str>),
     /// Any text without `/`.
     One,
-    /// The rest of the path, at least one segment. Always the last.
+    /// The rest of the path, also none. Always the last.
     Rest,
 }
 
@@ -41,8 +39,17 @@ pub enum Segment {
 pub(super) struct Variable {
     /// Names joined by `.`.
     pub(super) field_path: Box<str>,
-    /// The segments that it captures.
+    /// The segments of the template that it captures.
     pub(super) segments: Range<usize>,
+    /// Whether the last of them is `**`.
+    pub(super) takes_rest: bool,
+}
+
+impl Variable {
+    /// Whether a value may have several segments, so that a `/` in it parts them.
+    pub(super) fn is_of_several(&self) -> bool {
+        self.takes_rest || self.segments.len() != 1
+    }
 }
 
 /// Why a text is no path template.
@@ -54,6 +61,8 @@ pub struct TemplateError {
     pub column: usize,
     /// The whole text.
     pub template: String,
+    /// What to write instead.
+    pub fix: &'static str,
 }
 
 impl fmt::Display for TemplateError {
@@ -120,9 +129,4 @@ impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// Templates may be written encoded or not: both match the same paths.
-fn literal(text: &str) -> Box<str> {
-    percent::decode(text).map_or_else(|_| text.into(), Into::into)
 }

@@ -1,3 +1,4 @@
+mod paths;
 mod routes;
 mod rules;
 mod templates;

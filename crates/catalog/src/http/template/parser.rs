@@ -1,13 +1,47 @@
 //! Recursive descent over the characters of a template. Positions count characters from 0.
 
-use super::{PathTemplate, Segment, TemplateError, Variable, literal};
+use super::{PathTemplate, Segment, TemplateError, Variable};
+use crate::http::percent::{self, DecodeError};
 
-const NO_SLASH: &str = "Template must start with a slash";
-const NESTED: &str = "Variable segments may not be nested";
-const UNCLOSED: &str = "Unclosed variable or unexpected character";
-const UNEXPECTED: &str = "Expected '/', ':', path literal character, or end of input";
-const DUPLICATE: &str = "Duplicate path in template";
-const REST_NOT_LAST: &str = "Multi segment matchers (**) may only be in the last position of the template";
+/// What can be wrong: the text of the reference where it has one, and what to write instead.
+struct Mistake {
+    message: &'static str,
+    fix: &'static str,
+}
+
+const NO_SLASH: Mistake = Mistake {
+    message: "Template must start with a slash",
+    fix: "Put a / in front.",
+};
+const NESTED: Mistake = Mistake {
+    message: "Variable segments may not be nested",
+    fix: "Inside a variable write only literals, * and **.",
+};
+const UNCLOSED: Mistake = Mistake {
+    message: "Unclosed variable or unexpected character",
+    fix: "Write a variable as {field} or {field=segments}, where each segment is a literal, * or **.",
+};
+const UNEXPECTED: Mistake = Mistake {
+    message: "Expected '/', ':', path literal character, or end of input",
+    fix: "Write each segment as a literal, *, ** or a variable, and a verb at the end as :verb.",
+};
+const DUPLICATE: Mistake = Mistake {
+    message: "Duplicate path in template",
+    fix: "Let each variable name another field.",
+};
+const REST_NOT_LAST: Mistake = Mistake {
+    message: "Multi segment matchers (**) may only be in the last position of the template",
+    fix: "Write * for one segment, or move ** to the end.",
+};
+const NO_FIELD: &str = "Write the name of a field as in the .proto file.";
+const ESCAPE: Mistake = Mistake {
+    message: "'%' without two hexadecimal digits",
+    fix: "Write a literal % as %25.",
+};
+const NOT_UTF8: Mistake = Mistake {
+    message: "Escapes that are not UTF-8",
+    fix: "Write the characters themselves, or the escapes of their UTF-8 form.",
+};
 
 pub(super) fn parse(template: &str) -> Result<PathTemplate, TemplateError> {
     let mut parser = Parser {
@@ -23,10 +57,15 @@ pub(super) fn parse(template: &str) -> Result<PathTemplate, TemplateError> {
             variables: parser.variables,
             verb,
         }),
-        Err(Failure { message, position }) => Err(TemplateError {
+        Err(Failure {
+            message,
+            fix,
+            position,
+        }) => Err(TemplateError {
             message,
             column: position + 1,
             template: template.to_owned(),
+            fix,
         }),
     }
 }
@@ -41,7 +80,18 @@ struct Parser {
 
 struct Failure {
     message: String,
+    fix: &'static str,
     position: usize,
+}
+
+impl Mistake {
+    fn at(self, position: usize) -> Failure {
+        Failure {
+            message: self.message.to_owned(),
+            fix: self.fix,
+            position,
+        }
+    }
 }
 
 impl Parser {
@@ -53,14 +103,14 @@ impl Parser {
         loop {
             match self.peek() {
                 Some('{') => self.variable()?,
-                _ => self.segment(),
+                _ => self.segment()?,
             }
             if !self.eat('/') {
                 break;
             }
         }
         let verb = if self.eat(':') {
-            Some(literal(&self.literal()))
+            Some(self.literal()?)
         } else {
             None
         };
@@ -72,7 +122,7 @@ impl Parser {
     }
 
     /// A wildcard or literal.
-    fn segment(&mut self) {
+    fn segment(&mut self) -> Result<(), Failure> {
         let position = self.position;
         let segment = match (self.eat('*'), self.peek()) {
             (true, Some('*')) => {
@@ -80,9 +130,10 @@ impl Parser {
                 Segment::Rest
             }
             (true, _) => Segment::One,
-            (false, _) => Segment::Literal(literal(&self.literal())),
+            (false, _) => Segment::Literal(self.literal()?),
         };
         self.segments.push((segment, position));
+        Ok(())
     }
 
     fn variable(&mut self) -> Result<(), Failure> {
@@ -95,10 +146,7 @@ impl Parser {
             .iter()
             .any(|other| *other.field_path == *field_path)
         {
-            return Err(Failure {
-                message: DUPLICATE.to_owned(),
-                position,
-            });
+            return Err(DUPLICATE.at(position));
         }
         let first = self.segments.len();
         if self.eat('=') {
@@ -106,7 +154,7 @@ impl Parser {
                 if self.peek() == Some('{') {
                     return Err(self.failure(NESTED));
                 }
-                self.segment();
+                self.segment()?;
                 if !self.eat('/') {
                     break;
                 }
@@ -117,10 +165,11 @@ impl Parser {
         if !self.eat('}') {
             return Err(self.failure(UNCLOSED));
         }
-        let segments = first..self.segments.len();
+        let last = self.segments.last();
         self.variables.push(Variable {
             field_path: field_path.into(),
-            segments,
+            takes_rest: last.is_some_and(|(segment, _)| *segment == Segment::Rest),
+            segments: first..self.segments.len(),
         });
         Ok(())
     }
@@ -131,7 +180,11 @@ impl Parser {
             match self.peek() {
                 Some(first) if first.is_ascii_alphabetic() => {}
                 Some(other) => {
-                    return Err(self.failure(format!("Expected identifier first letter, but got '{other}'")));
+                    return Err(Failure {
+                        message: format!("Expected identifier first letter, but got '{other}'"),
+                        fix: NO_FIELD,
+                        position: self.position,
+                    });
                 }
                 None => return Err(self.failure(UNCLOSED)),
             }
@@ -143,17 +196,24 @@ impl Parser {
         }
     }
 
-    fn literal(&mut self) -> String {
-        self.run(|c| !matches!(c, '*' | '{' | '}' | '/' | ':' | '\n'))
+    /// Templates may be written encoded or not: both match the same paths.
+    fn literal(&mut self) -> Result<Box<str>, Failure> {
+        let start = self.position;
+        let text = self.run(|c| !matches!(c, '*' | '{' | '}' | '/' | ':' | '\n'));
+        match percent::decode(&text) {
+            Ok(decoded) => Ok(decoded.into()),
+            Err(DecodeError::Escape(offset)) => {
+                let before = text.get(..offset).unwrap_or_default();
+                Err(ESCAPE.at(start + before.chars().count()))
+            }
+            Err(DecodeError::NotUtf8) => Err(NOT_UTF8.at(start)),
+        }
     }
 
     fn check_rest(&self) -> Result<(), Failure> {
         let before_last = self.segments.split_last().map_or(&[][..], |(_, before)| before);
         match before_last.iter().find(|(segment, _)| *segment == Segment::Rest) {
-            Some((_, position)) => Err(Failure {
-                message: REST_NOT_LAST.to_owned(),
-                position: *position,
-            }),
+            Some((_, position)) => Err(REST_NOT_LAST.at(*position)),
             None => Ok(()),
         }
     }
@@ -177,10 +237,7 @@ impl Parser {
         found
     }
 
-    fn failure(&self, message: impl Into<String>) -> Failure {
-        Failure {
-            message: message.into(),
-            position: self.position,
-        }
+    fn failure(&self, mistake: Mistake) -> Failure {
+        mistake.at(self.position)
     }
 }

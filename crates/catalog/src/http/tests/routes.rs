@@ -79,10 +79,23 @@ fn variables_with_a_template_match_its_segments() {
     check("/foo/{bar=*/a/*}/baz", "/foo/bl/b/h/baz", "404");
     check("/foo/{bar=**}", "/foo/blah/baz", "M0 bar=blah/baz");
     check("/foo/{bar=**}", "/foo/", "M0 bar=");
-    check("/foo/{bar=**}", "/foo", "404");
     check("/foo/{bar=x/**}", "/foo/x/y/z", "M0 bar=x/y/z");
     check("/{other}/{bar=**}", "/a/b/c", "M0 other=a bar=b/c");
     check("/foo/**", "/foo/a/b", "M0");
+}
+
+#[test]
+fn a_double_star_matches_no_segment_too() {
+    check("/foo/{bar=**}", "/foo", "M0 bar=");
+    check("/foo/{bar=x/**}", "/foo/x", "M0 bar=x");
+    check("/foo/**", "/foo", "M0");
+    check("/**", "/", "M0");
+    check("/foo/{bar=**}:watch", "/foo:watch", "M0 bar=");
+    check("/foo/{bar=**}", "/fo", "404");
+    let both = catalog(&["get: '/foo/**'", "get: '/foo'", "get: '/**'"]);
+    assert_eq!(outcome(&both, "GET", "/foo"), "M1", "what ends there goes first");
+    assert_eq!(outcome(&both, "GET", "/foo/x"), "M0");
+    assert_eq!(outcome(&both, "GET", "/x"), "M2");
 }
 
 #[test]
@@ -113,11 +126,19 @@ fn values_may_contain_colons_unless_a_verb_matches() {
 #[test]
 fn values_are_percent_decoded() {
     check("/foo/{bar}", "/foo/a%20b%2Fc%C3%BC+d", "M0 bar=a b/cü+d");
-    check("/foo/{bar=**}", "/foo/a%2Fb/%2B", "M0 bar=a/b/+");
     check("/f%6Fo/{bar}", "/fo%6f/x", "M0 bar=x");
     check("/ü", "/%C3%BC", "M0");
     check("/a%2Fb", "/a%2Fb", "M0");
     check("/a%2Fb", "/a/b", "404");
+}
+
+#[test]
+fn slashes_in_a_value_of_several_segments_stay_escaped() {
+    check("/foo/{bar=**}", "/foo/a%2Fb/%2B%2f%25", "M0 bar=a%2Fb/+%2f%");
+    check("/foo/{bar=**}", "/foo/a%2Fb", "M0 bar=a%2Fb");
+    check("/{bar=foo/*}", "/fo%6F/a%2Fb%20c", "M0 bar=foo/a%2Fb c");
+    check("/foo/{bar=*}", "/foo/a%2Fb", "M0 bar=a/b");
+    check("/foo/{bar=**}:watch", "/foo/a%2Fb%3Awatch", "M0 bar=a%2Fb");
 }
 
 #[test]
@@ -195,6 +216,8 @@ fn the_http_method_decides_among_equal_paths() {
         "delete: '/c'",
         "patch: '/c'",
         "custom { kind: '*' path: '/d' }",
+        "custom { kind: 'LINK' path: '/c' }",
+        "custom { kind: 'GET' path: '/g' }",
     ]);
     assert_eq!(
         outcome(&catalog, "GET", "/a/b"),
@@ -207,13 +230,49 @@ fn the_http_method_decides_among_equal_paths() {
     assert_eq!(outcome(&catalog, "PATCH", "/c"), "M4");
     assert_eq!(outcome(&catalog, "BREW", "/d"), "M5");
     assert_eq!(outcome(&catalog, "DELETE", "/a/b"), "405 GET, HEAD, POST, PUT");
-    assert_eq!(outcome(&catalog, "GET", "/c"), "405 DELETE, PATCH");
+    assert_eq!(outcome(&catalog, "LINK", "/c"), "M6");
+    assert_eq!(outcome(&catalog, "HEAD", "/g"), "M7");
+    assert_eq!(outcome(&catalog, "GET", "/c"), "405 DELETE, LINK, PATCH");
     assert_eq!(
         outcome(&catalog, "get", "/c"),
-        "405 DELETE, PATCH",
+        "405 DELETE, LINK, PATCH",
         "HTTP methods are case sensitive"
     );
     assert_eq!(outcome(&catalog, "GET", "/e"), "404");
+}
+
+#[test]
+fn the_more_exact_http_method_wins_in_any_order_of_definition() {
+    let rules = [
+        "custom { kind: '*' path: '/a' }",
+        "get: '/a'",
+        "custom { kind: 'HEAD' path: '/a' }",
+    ];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let catalog = catalog(&order.map(|rule: usize| rules[rule]));
+        let named = |rule: usize| format!("M{}", order.iter().position(|at| *at == rule).unwrap());
+        assert_eq!(outcome(&catalog, "HEAD", "/a"), named(2), "{order:?}");
+        assert_eq!(outcome(&catalog, "GET", "/a"), named(1), "{order:?}");
+        assert_eq!(outcome(&catalog, "PUT", "/a"), named(0), "{order:?}");
+    }
+}
+
+#[test]
+fn bindings_that_are_never_used_are_told_of() {
+    let text = r#"message M { string a = 1; string b = 2; } service Service {
+        rpc One(M) returns (M) { option (google.api.http) = { get: "/x/{a}" additional_bindings { put: "/x/{a}" } }; }
+        rpc Two(M) returns (M) { option (google.api.http) = { get: "/x/{b=*}" additional_bindings { get: "/x/{b}:v" } }; }
+    }"#;
+    let warnings = action(text).unwrap().1;
+    let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "the HTTP binding [GET /x/{a}] of [test.Service.One] is never used, since [GET /x/{b=*}] of \
+          [test.Service.Two] answers to the same paths and is defined later. Give one of them another path"
+        ]
+    );
+    assert!(warnings[0].is_reported());
 }
 
 #[test]

@@ -3,10 +3,12 @@ use crate::testing::action;
 
 const MESSAGES: &str = r#"
     enum Color { RED = 0; }
-    message Inner { string id = 1; repeated string tags = 2; Color color = 3; Inner deeper = 4; }
+    message Inner { string id = 1; repeated string tags = 2; Color color = 3; Inner deeper = 4;
+        oneof side { string left = 5; string right = 6; } }
     message Request {
         string id = 1; repeated string list = 2; map<string, string> pairs = 3; Inner inner = 4; Color color = 5;
-        repeated Inner inners = 6; bytes raw = 7;
+        repeated Inner inners = 6; bytes raw = 7; oneof side { string left = 8; string right = 9; }
+        optional string maybe = 10; optional string perhaps = 11;
     }
     message Reply { string text = 1; repeated Inner inners = 2; }
 "#;
@@ -19,14 +21,16 @@ fn refusal(rule: &str) -> Option<String> {
     action(&text).err().map(|error| error.to_string())
 }
 
+/// The reason; and that rule, method, file and a fix go with it.
 #[track_caller]
 fn check_refusal(rule: &str, reason: &str) {
-    let place = "(method [test.Service.Call] in file [test.proto])";
-    assert_eq!(
-        refusal(rule),
-        Some(format!("HTTP API Config: {reason} {place}")),
-        "rule {rule}"
-    );
+    let text = refusal(rule).unwrap_or_else(|| panic!("accepted: {rule}"));
+    let (start, rest) = text.split_once(" (rule [").unwrap();
+    assert_eq!(start, format!("HTTP API Config: {reason}"), "rule {rule}");
+    let (_, fix) = rest
+        .split_once("] of method [test.Service.Call] in file [test.proto]). ")
+        .unwrap();
+    assert!(fix.len() > 10 && fix.ends_with('.'), "{text}");
 }
 
 #[test]
@@ -44,9 +48,19 @@ fn a_pattern_is_needed() {
     check_refusal("body: '*'", "Pattern missing for rule [body: \"*\"]!");
     check_refusal(
         "custom { kind: 'not currently supported' path: '/a' }",
-        "Only Custom patterns with [*] kind supported but [not currently supported] found!",
+        "Custom patterns need an HTTP method with a path or [*] as their kind but [not currently supported] found!",
     );
-    assert_eq!(refusal("custom { kind: '*' path: '/a' }"), None);
+    for kind in ["", "CONNECT", "GET:", "ü"] {
+        check_refusal(
+            &format!("custom {{ kind: '{kind}' path: '/a' }}"),
+            &format!(
+                "Custom patterns need an HTTP method with a path or [*] as their kind but [{kind}] found!"
+            ),
+        );
+    }
+    for kind in ["*", "HEAD", "OPTIONS", "LINK", "GET", "x-y"] {
+        assert_eq!(refusal(&format!("custom {{ kind: '{kind}' path: '/a' }}")), None);
+    }
 }
 
 #[test]
@@ -94,23 +108,99 @@ fn variables_name_singular_scalar_fields() {
 }
 
 #[test]
-fn bodies_are_message_fields() {
+fn variables_do_not_exclude_each_other() {
+    check_refusal(
+        "get: '/{left}/{right}'",
+        "Path variables [left] and [right] are members of one oneof, of which a message can hold only one.",
+    );
+    check_refusal(
+        "get: '/{inner.left}/{inner.right}'",
+        "Path variables [inner.left] and [inner.right] are members of one oneof, of which a message can hold only one.",
+    );
+    assert_eq!(refusal("get: '/{left}/{inner.right}/{maybe}/{perhaps}'"), None);
+}
+
+#[test]
+fn bodies_are_fields_of_any_type() {
     check_refusal(
         "post: '/a' body: 'missing'",
         "Body configured to [missing] but that field does not exist on input type.",
     );
-    for repeated in ["list", "pairs"] {
-        check_refusal(
-            &format!("post: '/a' body: '{repeated}'"),
-            &format!("Body configured to [{repeated}] but that field is a repeated field."),
-        );
-    }
     check_refusal(
-        "post: '/a' body: 'id'",
-        "Body configured to [id] but that field is not a message field.",
+        "post: '/a' body: 'inner.id'",
+        "Body configured to [inner.id] but that field does not exist on input type.",
     );
-    for body in ["", "*", "inner"] {
+    for body in [
+        "", "*", "inner", "id", "list", "pairs", "inners", "color", "raw", "left",
+    ] {
         assert_eq!(refusal(&format!("get: '/a' body: '{body}'")), None);
+    }
+}
+
+#[test]
+fn bodies_need_a_method_that_has_them() {
+    for body in ["*", "inner"] {
+        for kind in ["HEAD", "TRACE"] {
+            check_refusal(
+                &format!("custom {{ kind: '{kind}' path: '/a' }} body: '{body}'"),
+                &format!("Body configured to [{body}] but HTTP Method {kind} does not have a request body."),
+            );
+        }
+        for kind in ["OPTIONS", "LINK", "*"] {
+            let rule = format!("custom {{ kind: '{kind}' path: '/a' }} body: '{body}'");
+            assert_eq!(refusal(&rule), None);
+        }
+    }
+    assert_eq!(refusal("custom { kind: 'HEAD' path: '/a' }"), None);
+}
+
+#[test]
+fn a_field_comes_from_the_body_or_from_the_path() {
+    check_refusal(
+        "put: '/{id}' body: 'id'",
+        "Body configured to [id] but a path variable sets that field too.",
+    );
+    check_refusal(
+        "put: '/{left}' body: 'right'",
+        "Body configured to [right] but the path variable [left] sets another member of the same oneof.",
+    );
+    assert_eq!(
+        refusal("patch: '/{inner.id}' body: 'inner'"),
+        None,
+        "the path overwrites a field inside the body"
+    );
+}
+
+#[test]
+fn a_refusal_names_what_can_be_written() {
+    for (rule, fix) in [
+        (
+            "get: '/{inner.nope}'",
+            "The fields of [test.Inner] are id, tags, color, deeper, left, right.",
+        ),
+        (
+            "get: '/{id.nope}'",
+            "Only a message has fields to name after a dot.",
+        ),
+        (
+            "get: '/{inner}'",
+            "Name a field inside it as {inner.field}. The fields of [test.Inner] are id, ",
+        ),
+        (
+            "get: '/a' response_body: 'nope'",
+            "The fields of [test.Reply] are text, inners.",
+        ),
+        (
+            "get: 'a'",
+            "(rule [get: \"a\"] of method [test.Service.Call] in file [test.proto]). Put a / in front.",
+        ),
+        (
+            "get: '/a' additional_bindings { put: '/a/{' }",
+            "(rule [put: \"/a/{\"] of method [test.Service.Call] in file [test.proto]). Write a variable as {field}",
+        ),
+    ] {
+        let text = refusal(rule).unwrap();
+        assert!(text.contains(fix), "{rule}: {text}");
     }
 }
 
@@ -170,7 +260,7 @@ fn the_illegal_configurations_of_the_reference_are_refused() {
             5,
             unit,
             "custom { kind: 'not currently supported' }",
-            "Only Custom patterns with [*] kind supported but [not currently supported] found!",
+            "Custom patterns need an HTTP method with a path or [*] as their kind but [not currently supported] found!",
         ),
         (
             6,
@@ -203,8 +293,13 @@ fn the_illegal_configurations_of_the_reference_are_refused() {
              rpc fail({input}) returns (google.protobuf.Empty) {{ option (google.api.http) = {{ {rule} }}; }} }}"
         );
         let error = action(&text).expect_err("the rule is illegal").to_string();
-        let expected = format!("HTTP API Config: {reason} (method [test.Service.fail] in file [test.proto])");
-        assert_eq!(error, expected, "illegal configuration {number}");
+        let expected = format!("HTTP API Config: {reason} (rule [");
+        assert!(
+            error.starts_with(&expected),
+            "illegal configuration {number}: {error}"
+        );
+        let place = "of method [test.Service.fail] in file [test.proto]). ";
+        assert!(error.contains(place), "illegal configuration {number}: {error}");
     }
 }
 
@@ -253,8 +348,8 @@ fn a_method_without_rule_has_a_generated_binding() {
         panic!("one binding")
     };
     assert_eq!(
-        (binding.verb, binding.template.to_string().as_str()),
-        (HttpVerb::Post, "/test.Service/Call")
+        (&binding.verb, binding.template.to_string().as_str()),
+        (&HttpVerb::Post, "/test.Service/Call")
     );
     assert_eq!(
         (&binding.body, &binding.response_body),

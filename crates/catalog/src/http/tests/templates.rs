@@ -98,6 +98,10 @@ fn errors_name_the_column() {
         "/ü/{x",
         "Unclosed variable or unexpected character at end of input",
     );
+    check_error("/ü/a%2", "'%' without two hexadecimal digits at character 5");
+    check_error("/a/%zz:b", "'%' without two hexadecimal digits at character 4");
+    check_error("/a:%", "'%' without two hexadecimal digits at character 4");
+    check_error("/a/b%FF", "Escapes that are not UTF-8 at character 4");
     let not_last = "Multi segment matchers (**) may only be in the last position of the template";
     check_error("/**/a", &format!("{not_last} at character 2"));
     check_error("/{a=b/**}/c", &format!("{not_last} at character 7"));
