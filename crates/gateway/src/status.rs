@@ -45,6 +45,18 @@ impl Status {
         }
     }
 
+    /// INVALID_ARGUMENT for a field of the request, given as a path such as `line.quantity`; empty if none is at fault.
+    pub(crate) fn invalid_field(field: &str, why: &str) -> Self {
+        let text = match field {
+            "" => why.to_owned(),
+            field => format!("field [{field}]: {why}"),
+        };
+        Status {
+            violation: Some((field.to_owned(), why.to_owned())),
+            ..Status::new(Code::InvalidArgument, text)
+        }
+    }
+
     /// Same, with the HTTP status to use in place of the usual one.
     pub(crate) fn with_http(mut self, http: StatusCode) -> Self {
         self.http = Some(http);

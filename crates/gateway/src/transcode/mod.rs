@@ -5,8 +5,11 @@
 //!                                                                 reply message ─▶ JSON, or raw for HttpBody
 //! ```
 
+mod content;
+mod http_body;
 mod json;
 mod locate;
+mod parameters;
 mod probe;
 mod query;
 mod read;
@@ -14,6 +17,7 @@ mod reply;
 mod request;
 mod scalar;
 mod stream;
+mod wire;
 
 use std::rc::Rc;
 
@@ -32,6 +36,7 @@ use crate::gateway::Core;
 use crate::metrics::InFlight;
 use crate::status::Status;
 use crate::{grpc, metadata};
+use content::Content;
 
 /// Answers one HTTP request.
 pub(crate) async fn serve<R: Router>(
@@ -137,14 +142,14 @@ async fn prepare<R: Router>(
         Metadata::default()
     };
     let deadline = grpc::deadline(&head.headers)?;
-    let content = request::content(found.binding, &head.headers)?;
+    let content = content::of(found.binding, &head.headers)?;
     let body = match content {
-        request::Content::Ignored => bytes::Bytes::new(),
+        Content::Ignored => bytes::Bytes::new(),
         _ => read::body(&core.options, &head.headers, body).await?,
     };
     let message = request::assemble(found, &content, &body, head.uri.query())?;
     Ok(Prepared {
-        message,
+        message: message.into(),
         metadata,
         deadline,
     })

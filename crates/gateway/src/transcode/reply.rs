@@ -5,16 +5,16 @@ use cloudstate_catalog::http::HttpBinding;
 use cloudstate_runtime::{Code, Reply};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
+use prost::Message;
 use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
-use super::json;
+use super::{http_body, json};
 use crate::body::Body;
 use crate::front::Route;
 use crate::status::Status;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
-const HTTP_BODY: &str = "google.api.HttpBody";
 
 /// Plain text.
 pub(super) fn text(status: StatusCode, text: Bytes) -> Response<Body> {
@@ -101,29 +101,10 @@ fn raw(message: &DynamicMessage, binding: &HttpBinding) -> Result<Option<Written
         Some(Value::Message(inner)) => inner,
         Some(_) => return Ok(None),
     };
-    if shown.descriptor().full_name() != HTTP_BODY {
+    if !http_body::is(&shown.descriptor()) {
         return Ok(None);
     }
-    let content_type = shown.get_field_by_name("content_type");
-    let content_type = content_type
-        .as_deref()
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let body = shown.get_field_by_name("data");
-    let body = body
-        .as_deref()
-        .and_then(Value::as_bytes)
-        .cloned()
-        .unwrap_or_default();
-    let content_type = match content_type {
-        "" => None,
-        text => Some(HeaderValue::try_from(text).map_err(|_| {
-            Status::new(
-                Code::Internal,
-                "the content type of the reply holds a control character".to_owned(),
-            )
-        })?),
-    };
+    let (content_type, body) = http_body::decode(shown.encode_to_vec().into())?;
     Ok(Some(Written {
         content_type,
         body,

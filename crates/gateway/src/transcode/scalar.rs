@@ -1,32 +1,41 @@
 //! Fields from the text of path variables and query parameters.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use std::str::FromStr;
+
+use prost::Message;
+use prost::encoding::{
+    bool, double, fixed32, fixed64, float, int32, int64, sfixed32, sfixed64, sint32, sint64, uint32, uint64,
+};
+use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as TextError, StrDeserializer};
 
+use super::wire;
 use crate::base64;
 
-/// Reads one value of a field. `Err` says what was expected.
-pub(super) fn value(kind: &Kind, text: &str) -> Result<Value, String> {
-    match kind {
-        Kind::String => Ok(Value::String(text.to_owned())),
-        Kind::Bool => boolean(text).map(Value::Bool),
-        Kind::Bytes => bytes(text).map(Value::Bytes),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => integer(text, i32::MIN, i32::MAX).map(Value::I32),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => integer(text, i64::MIN, i64::MAX).map(Value::I64),
-        Kind::Uint32 | Kind::Fixed32 => integer(text, u32::MIN, u32::MAX).map(Value::U32),
-        Kind::Uint64 | Kind::Fixed64 => integer(text, u64::MIN, u64::MAX).map(Value::U64),
-        Kind::Float => float(text).map(Value::F32),
-        Kind::Double => double(text).map(Value::F64),
-        Kind::Enum(of) => {
-            let by_name = of.get_value_by_name(text).map(|value| value.number());
-            let number = by_name.or_else(|| text.parse().ok());
-            number
-                .map(Value::EnumNumber)
-                .ok_or_else(|| format!("no value of the enum {} has this name", of.full_name()))
-        }
-        Kind::Message(of) => well_known(of, text).map(Value::Message),
+/// Reads one value of a field and appends it in wire format. `Err` says what was expected; nothing is appended then.
+pub(super) fn append(field: &FieldDescriptor, text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let number = field.number();
+    match field.kind() {
+        Kind::String => wire::put_bytes(number, text.as_bytes(), out),
+        Kind::Bytes => wire::put_bytes(number, &bytes(text)?, out),
+        Kind::Bool => bool::encode(number, &boolean(text)?, out),
+        Kind::Int32 => int32::encode(number, &i32(text)?, out),
+        Kind::Sint32 => sint32::encode(number, &i32(text)?, out),
+        Kind::Sfixed32 => sfixed32::encode(number, &i32(text)?, out),
+        Kind::Int64 => int64::encode(number, &i64(text)?, out),
+        Kind::Sint64 => sint64::encode(number, &i64(text)?, out),
+        Kind::Sfixed64 => sfixed64::encode(number, &i64(text)?, out),
+        Kind::Uint32 => uint32::encode(number, &u32(text)?, out),
+        Kind::Fixed32 => fixed32::encode(number, &u32(text)?, out),
+        Kind::Uint64 => uint64::encode(number, &u64(text)?, out),
+        Kind::Fixed64 => fixed64::encode(number, &u64(text)?, out),
+        Kind::Float => float::encode(number, &real(text, f32::is_infinite)?, out),
+        Kind::Double => double::encode(number, &real(text, f64::is_infinite)?, out),
+        Kind::Enum(of) => int32::encode(number, &enum_value(&of, text)?, out),
+        Kind::Message(of) => wire::put_message(field, &well_known(&of, text)?, out),
     }
+    Ok(())
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -37,69 +46,89 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-fn bytes(text: &str) -> Result<prost::bytes::Bytes, String> {
+/// Both alphabets, padded or not.
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let standard = text.replace('-', "+").replace('_', "/");
-    base64::decode(standard.as_bytes())
-        .map(Into::into)
-        .ok_or_else(|| "expected base64".to_owned())
+    base64::decode(standard.as_bytes()).ok_or_else(|| "expected base64".to_owned())
 }
 
-fn integer<N: std::str::FromStr + std::fmt::Display + Copy>(text: &str, min: N, max: N) -> Result<N, String> {
+fn i32(text: &str) -> Result<i32, String> {
+    integer(text, i32::MIN, i32::MAX)
+}
+
+fn i64(text: &str) -> Result<i64, String> {
+    integer(text, i64::MIN, i64::MAX)
+}
+
+fn u32(text: &str) -> Result<u32, String> {
+    integer(text, u32::MIN, u32::MAX)
+}
+
+fn u64(text: &str) -> Result<u64, String> {
+    integer(text, u64::MIN, u64::MAX)
+}
+
+/// In the range of its type, which the text of an error names.
+fn integer<N: FromStr + std::fmt::Display + Copy>(text: &str, min: N, max: N) -> Result<N, String> {
     text.parse()
         .map_err(|_| format!("expected a whole number from {min} to {max}"))
 }
 
-fn double(text: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| "expected a number".to_owned())
-}
-
-fn float(text: &str) -> Result<f32, String> {
-    let number: f32 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    let wide = double(text)?;
-    if number.is_infinite() && wide.is_finite() {
-        Err("out of range".to_owned())
-    } else {
-        Ok(number)
+/// A number, or the three names that JSON has for those that are none. Rust reads more names than these, and what is too
+/// large as infinity.
+fn real<N: FromStr + Copy>(text: &str, is_infinite: impl Fn(N) -> bool) -> Result<N, String> {
+    let is_named = matches!(text, "NaN" | "Infinity" | "-Infinity");
+    let is_digits = text
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    match text.parse() {
+        Ok(number) if is_named || is_digits && !is_infinite(number) => Ok(number),
+        Ok(_) if is_digits => Err("out of range".to_owned()),
+        _ => Err("expected a number, NaN, Infinity or -Infinity".to_owned()),
     }
 }
 
-/// Messages whose JSON form is one text or number can be given as text.
-fn well_known(of: &MessageDescriptor, text: &str) -> Result<DynamicMessage, String> {
-    let name = of
-        .full_name()
-        .strip_prefix("google.protobuf.")
-        .unwrap_or_default();
-    match name {
+/// By name or by number. A number without a name is kept where the language keeps such, which proto2 does not.
+fn enum_value(of: &EnumDescriptor, text: &str) -> Result<i32, String> {
+    let is_closed = of.parent_file().syntax() == Syntax::Proto2;
+    let known = |number: &i32| !is_closed || of.get_value(*number).is_some();
+    of.get_value_by_name(text)
+        .map(|value| value.number())
+        .or_else(|| text.parse().ok().filter(known))
+        .ok_or_else(|| format!("no value of the enum {} has this name or number", of.full_name()))
+}
+
+/// The content of a message that has a text: those that are a text or number in JSON as that, and those that are any JSON as
+/// JSON.
+fn well_known(of: &MessageDescriptor, text: &str) -> Result<Vec<u8>, String> {
+    let name = of.full_name().strip_prefix("google.protobuf.");
+    match name.unwrap_or_default() {
         "Timestamp" | "Duration" | "FieldMask" => {
             let text: StrDeserializer<'_, TextError> = text.into_deserializer();
-            DynamicMessage::deserialize(of.clone(), text).map_err(|error| error.to_string())
+            let message = DynamicMessage::deserialize(of.clone(), text);
+            message
+                .map(|message| message.encode_to_vec())
+                .map_err(|error| error.to_string())
+        }
+        "Value" | "Struct" | "ListValue" => {
+            let mut reader = serde_json::Deserializer::from_str(text);
+            let message = DynamicMessage::deserialize(of.clone(), &mut reader)
+                .and_then(|message| reader.end().map(|()| message));
+            message
+                .map(|message| message.encode_to_vec())
+                .map_err(|error| format!("expected JSON: {error}"))
         }
         "BoolValue" | "BytesValue" | "StringValue" | "Int32Value" | "Int64Value" | "UInt32Value"
         | "UInt64Value" | "FloatValue" | "DoubleValue" => {
-            let mut message = DynamicMessage::new(of.clone());
+            let mut content = Vec::new();
             if let Some(field) = of.get_field_by_name("value") {
-                message.set_field(&field, value(&field.kind(), text)?);
+                append(&field, text, &mut content)?;
             }
-            Ok(message)
+            Ok(content)
         }
         _ => Err(format!(
-            "it is a message of type {}, which text cannot express",
+            "it is a message of type {}, which text cannot express; name a field inside it after a dot",
             of.full_name()
         )),
-    }
-}
-
-/// Sets the field at the end of the path; a repeated field grows.
-pub(super) fn set(message: &mut DynamicMessage, fields: &[FieldDescriptor], value: Value) {
-    let Some((field, rest)) = fields.split_first() else {
-        return;
-    };
-    if rest.is_empty() {
-        match message.get_field_mut(field) {
-            Value::List(values) => values.push(value),
-            place => *place = value,
-        }
-    } else if let Value::Message(inner) = message.get_field_mut(field) {
-        set(inner, rest, value);
     }
 }
