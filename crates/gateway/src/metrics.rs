@@ -3,21 +3,15 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cloudstate_runtime::Code;
+use cloudstate_telemetry::{Count, Histogram, Page, Totals, Unit};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::registry::Registry;
 
-/// Upper bounds of the latency buckets, in microseconds.
-const BUCKETS_US: [u64; 15] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 10_000_000,
-];
 /// Index of a code is its number; OK is 0.
 const CODES: [&str; 17] = [
     "OK",
@@ -110,7 +104,7 @@ impl CoreMetrics {
     pub(crate) fn method(&self, service: &Arc<str>, method: &Arc<str>) -> Arc<MethodCounters> {
         let labels = (service.clone(), method.clone());
         let new = || {
-            let counters = Arc::<MethodCounters>::default();
+            let counters = Arc::new(MethodCounters::new());
             lock(&self.metrics.shared.methods)
                 .entry(labels.clone())
                 .or_default()
@@ -125,21 +119,6 @@ impl CoreMetrics {
     }
 }
 
-/// A number that one core writes and any thread reads.
-#[derive(Debug, Default)]
-struct Count(AtomicU64);
-
-impl Count {
-    /// Only the owning core adds, so a plain load and store lose nothing and cost no locked instruction.
-    fn add(&self, amount: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(amount), Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
 /// Connections of one core.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounters {
@@ -149,29 +128,29 @@ pub(crate) struct ConnectionCounters {
 
 impl ConnectionCounters {
     pub(crate) fn open(&self) {
-        self.opened.add(1);
+        self.opened.inc();
     }
 
     pub(crate) fn close(&self) {
-        self.closed.add(1);
+        self.closed.inc();
     }
 }
 
 /// Requests of one method on one core.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct MethodCounters {
     started: Count,
     by_code: [Count; CODES.len()],
-    buckets: [Count; BUCKETS_US.len() + 1],
-    sum_us: Count,
+    times: Histogram,
 }
 
 impl MethodCounters {
-    fn finish(&self, code: usize, took: Duration) {
-        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.by_code[code].add(1);
-        self.buckets[BUCKETS_US.partition_point(|bound| *bound < us)].add(1);
-        self.sum_us.add(us);
+    fn new() -> Self {
+        MethodCounters {
+            started: Count::default(),
+            by_code: Default::default(),
+            times: Histogram::of_times(),
+        }
     }
 }
 
@@ -185,7 +164,7 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// A request begins.
     pub(crate) fn begin(counters: &Arc<MethodCounters>) -> Self {
-        counters.started.add(1);
+        counters.started.inc();
         InFlight {
             counters: counters.clone(),
             started: Instant::now(),
@@ -201,123 +180,98 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.counters.finish(self.code, self.started.elapsed());
+        self.counters.by_code[self.code].inc();
+        self.counters.times.observe_time(self.started.elapsed());
     }
 }
 
 /// The numbers of one method over all cores.
-#[derive(Default)]
 struct Sum {
     started: u64,
     by_code: [u64; CODES.len()],
-    buckets: [u64; BUCKETS_US.len() + 1],
-    sum_us: u64,
+    times: Totals,
 }
 
 impl Sum {
     fn of(cores: &[Arc<MethodCounters>]) -> Self {
-        let mut sum = Sum::default();
+        let mut by_code = [0; CODES.len()];
+        // Finished before started, so that a request that begins meanwhile never makes the difference negative.
         for core in cores {
-            // Finished before started, so that a request that begins meanwhile never makes the difference negative.
-            sum.by_code
+            by_code
                 .iter_mut()
                 .zip(&core.by_code)
                 .for_each(|(sum, count)| *sum += count.get());
-            sum.buckets
-                .iter_mut()
-                .zip(&core.buckets)
-                .for_each(|(sum, count)| *sum += count.get());
-            sum.sum_us += core.sum_us.get();
-            sum.started += core.started.get();
         }
-        sum
+        Sum {
+            by_code,
+            times: Totals::of(cores.iter().map(|core| &core.times)),
+            started: cores.iter().map(|core| core.started.get()).sum(),
+        }
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.started.saturating_sub(self.by_code.iter().sum())
     }
 }
 
 impl Collector for Metrics {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+    fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let sums: Vec<(Labels, Sum)> = lock(&self.shared.methods)
             .iter()
             .map(|(labels, cores)| (labels.clone(), Sum::of(cores)))
             .collect();
-        encode_requests(&mut encoder, &sums)?;
-        encode_durations(&mut encoder, &sums)?;
-        encode_in_flight(&mut encoder, &sums)?;
-        self.encode_connections(&mut encoder)
+        let mut page = Page::from(encoder);
+        write_requests(&mut page, &sums)?;
+        self.write_connections(&mut page)
     }
 }
 
-fn encode_requests(encoder: &mut DescriptorEncoder, sums: &[(Labels, Sum)]) -> fmt::Result {
-    let help = "Finished requests by gRPC status code";
-    let mut family =
-        encoder.encode_descriptor("cloudstate_gateway_requests", help, None, MetricType::Counter)?;
-    for ((service, method), sum) in sums {
-        for (count, code) in sum.by_code.iter().zip(CODES).filter(|(count, _)| **count > 0) {
-            let labels = [("service", &**service), ("method", &**method), ("code", code)];
-            family
-                .encode_family(&labels)?
-                .encode_counter::<NoLabelSet, _, u64>(count, None)?;
-        }
-    }
-    Ok(())
-}
-
-fn encode_durations(encoder: &mut DescriptorEncoder, sums: &[(Labels, Sum)]) -> fmt::Result {
-    let help = "Time from the headers of a request to the end of its answer";
-    let name = "cloudstate_gateway_request_duration";
-    let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
-    // Methods that were never called would only add many empty buckets.
-    for ((service, method), sum) in sums.iter().filter(|(_, sum)| sum.started > 0) {
-        let bounds = BUCKETS_US
-            .iter()
-            .map(|us| *us as f64 / 1e6)
-            .chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(sum.buckets).collect();
-        let labels = [("service", &**service), ("method", &**method)];
-        let count = sum.buckets.iter().sum();
-        let seconds = sum.sum_us as f64 / 1e6;
-        family
-            .encode_family(&labels)?
-            .encode_histogram::<NoLabelSet>(seconds, count, &buckets, None)?;
-    }
-    Ok(())
-}
-
-fn encode_in_flight(encoder: &mut DescriptorEncoder, sums: &[(Labels, Sum)]) -> fmt::Result {
-    let help = "Requests being answered";
-    let mut family = encoder.encode_descriptor(
-        "cloudstate_gateway_requests_in_flight",
-        help,
-        None,
-        MetricType::Gauge,
+fn write_requests(page: &mut Page<'_>, sums: &[(Labels, Sum)]) -> fmt::Result {
+    let methods = || {
+        sums.iter()
+            .map(|((service, method), sum)| ([("service", &**service), ("method", &**method)], sum))
+    };
+    let by_code = methods().flat_map(|([service, method], sum)| {
+        let codes = sum.by_code.iter().zip(CODES).filter(|(count, _)| **count > 0);
+        codes.map(move |(count, code)| ([service, method, ("code", code)], *count))
+    });
+    page.counters(
+        "cloudstate_gateway_requests",
+        "Finished requests by gRPC status code",
+        by_code,
     )?;
-    for ((service, method), sum) in sums {
-        let in_flight = sum.started.saturating_sub(sum.by_code.iter().sum());
-        let labels = [("service", &**service), ("method", &**method)];
-        family.encode_family(&labels)?.encode_gauge(&in_flight)?;
-    }
-    Ok(())
+    page.histograms(
+        "cloudstate_gateway_request_duration_seconds",
+        "Time from the headers of a request to the end of its answer",
+        Unit::Microseconds,
+        // Methods that were never called would only add many empty buckets.
+        methods()
+            .filter(|(_, sum)| sum.started > 0)
+            .map(|(labels, sum)| (labels, sum.times.clone())),
+    )?;
+    page.gauges(
+        "cloudstate_gateway_requests_in_flight",
+        "Requests being answered",
+        methods().map(|(labels, sum)| (labels, sum.in_flight())),
+    )
 }
 
 impl Metrics {
-    fn encode_connections(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+    fn write_connections(&self, page: &mut Page<'_>) -> fmt::Result {
         let (closed, opened) = lock(&self.shared.cores)
             .iter()
             .fold((0, 0), |(closed, opened), core| {
                 (closed + core.closed.get(), opened + core.opened.get())
             });
-        let help = "Client connections accepted";
-        encoder
-            .encode_descriptor("cloudstate_gateway_connections", help, None, MetricType::Counter)?
-            .encode_counter::<NoLabelSet, _, u64>(&opened, None)?;
-        let help = "Client connections open";
-        encoder
-            .encode_descriptor(
-                "cloudstate_gateway_connections_open",
-                help,
-                None,
-                MetricType::Gauge,
-            )?
-            .encode_gauge(&opened.saturating_sub(closed))
+        page.counter(
+            "cloudstate_gateway_connections",
+            "Client connections accepted",
+            opened,
+        )?;
+        page.gauge(
+            "cloudstate_gateway_connections_open",
+            "Client connections open",
+            opened.saturating_sub(closed),
+        )
     }
 }

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use cloudstate_runtime::Component;
 use cloudstate_store::{Histogram, Stats, Store};
+use cloudstate_telemetry::{Page, Totals, Unit};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::DescriptorEncoder;
 
 /// How often the store's health is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,46 +23,46 @@ impl std::fmt::Debug for StoreMetrics {
 }
 
 impl Collector for StoreMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Some(stats) = self.0.get().map(Store::stats) else {
             return Ok(());
         };
+        let mut page = Page::from(encoder);
         for (name, help, value) in counters(&stats) {
-            let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+            page.counter(name, help, value)?;
         }
-        for (name, help, value) in [
-            (
-                "cloudstate_store_queued_commits",
-                "Commits that wait for the store",
-                stats.queued,
-            ),
-            (
-                "cloudstate_store_queued_bytes",
-                "Bytes of the commits that wait for the store",
-                stats.queued_bytes,
-            ),
-        ] {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
-        }
-        let name = "cloudstate_store_batch_commits";
-        histogram(
-            &mut encoder,
-            name,
-            "Commits in one batch",
-            &stats.batch_commits,
-            1.0,
+        page.gauge(
+            "cloudstate_store_queued_commits",
+            "Commits that wait for the store",
+            stats.queued,
         )?;
-        let name = "cloudstate_store_commit_seconds";
-        histogram(
-            &mut encoder,
-            name,
+        page.gauge(
+            "cloudstate_store_queued_bytes",
+            "Bytes of the commits that wait for the store",
+            stats.queued_bytes,
+        )?;
+        page.histogram(
+            "cloudstate_store_batch_commits",
+            "Commits in one batch",
+            Unit::Number,
+            &totals(&stats.batch_commits),
+        )?;
+        page.histogram(
+            "cloudstate_store_commit_seconds",
             "Seconds until a batch was durable",
-            &stats.commit_us,
-            1e-6,
+            Unit::Microseconds,
+            &totals(&stats.commit_us),
         )
     }
+}
+
+/// The store's buckets are of powers of two: each counts what is below its power.
+fn totals(values: &Histogram) -> Totals {
+    let buckets = values.buckets.iter().enumerate();
+    Totals::new(
+        buckets.map(|(power, count)| ((1 << power) - 1, *count)),
+        values.sum,
+    )
 }
 
 fn counters(stats: &Stats) -> [(&'static str, &'static str, u64); 10] {
@@ -108,25 +106,6 @@ fn counters(stats: &Stats) -> [(&'static str, &'static str, u64); 10] {
             stats.snapshots_lost,
         ),
     ]
-}
-
-/// Buckets of powers of two, in the unit that `scale` makes of the store's.
-fn histogram(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    values: &Histogram,
-    scale: f64,
-) -> Result<(), std::fmt::Error> {
-    let mut buckets: Vec<(f64, u64)> = values
-        .buckets
-        .iter()
-        .enumerate()
-        .map(|(power, count)| (2f64.powi(power as i32) * scale, *count))
-        .collect();
-    buckets.push((f64::MAX, 0));
-    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-    metric.encode_histogram::<NoLabelSet>(values.sum as f64 * scale, values.count, &buckets, None)
 }
 
 /// Follows the store's health. Never ends.
@@ -173,6 +152,8 @@ mod tests {
             "cloudstate_store_commits_total 1",
             "cloudstate_store_events_total 1",
             "cloudstate_store_batch_commits_count 1",
+            r#"cloudstate_store_batch_commits_bucket{le="1.0"} 1"#,
+            r#"cloudstate_store_batch_commits_bucket{le="+Inf"} 1"#,
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");
         }
