@@ -129,6 +129,15 @@ impl<K: Kind, C: Caller> Activation<K, C> {
         self.queue.len()
     }
 
+    /// Who waits for the command in hand, if the function has one.
+    pub fn caller_mut(&mut self) -> Option<&mut C> {
+        match &mut self.phase {
+            Phase::Running { caller, .. } => Some(caller),
+            Phase::Committing(committing) => Some(&mut committing.caller),
+            _ => None,
+        }
+    }
+
     /// Takes one input and appends what to do to `out`.
     pub fn handle(&mut self, input: Input<K, C>, out: &mut Vec<Action<K, C>>) {
         match input {

@@ -1,7 +1,5 @@
 //! What clients and operators see beside their calls: readiness, health, reflection, HTTP bindings.
 
-use std::net::SocketAddr;
-
 use cloudstate_proxy::Event;
 use prost::Message;
 
@@ -59,15 +57,6 @@ async fn health(client: &Client, service: &str) -> i32 {
     Serving::decode(answer.body.slice(5..)).unwrap().status
 }
 
-async fn admin(proxy: &Proxy) -> Http {
-    let listening = |event: &Event| match event {
-        Event::AdminListening(address) => Some(*address),
-        _ => None,
-    };
-    let address: SocketAddr = proxy.event(listening).await.expect("it listens");
-    Http::new(address)
-}
-
 async fn ready(admin: &Http) -> (u16, String) {
     let response = admin.send("GET", "/ready", "").await;
     (response.status().as_u16(), response.into_body())
@@ -79,7 +68,7 @@ fn readiness_says_what_is_missing_before_during_and_after() {
         let mut function = Function::start(whole());
         function.crash().await;
         let proxy = Proxy::start(function.port, &[]);
-        let admin = admin(&proxy).await;
+        let admin = proxy.admin().await;
         let (status, body) = ready(&admin).await;
         assert_eq!(status, 503);
         assert!(
@@ -124,26 +113,6 @@ fn readiness_says_what_is_missing_before_during_and_after() {
         proxy.event_after(seen, serving).await.unwrap();
         assert_eq!(ready(&admin).await.0, 200);
         assert_eq!(health(&client, "").await, 1);
-    });
-}
-
-#[test]
-fn metrics_count_what_was_done() {
-    run(async {
-        let (proxy, _function, client) = start(&[]).await;
-        for path in [LOG, CELL, JOB] {
-            client.text(path, add("a", "x")).await;
-        }
-        let metrics = admin(&proxy).await.send("GET", "/metrics", "").await;
-        assert_eq!(metrics.status(), 200);
-        let counted = |service: &str| {
-            let lines = metrics.body().lines();
-            let mut lines = lines.filter(|line| line.contains(service) && !line.starts_with('#'));
-            lines.any(|line| line.ends_with(" 1"))
-        };
-        for service in ["whole.Log", "whole.Cell", "whole.Job"] {
-            assert!(counted(service), "{service} in\n{}", metrics.body());
-        }
     });
 }
 

@@ -15,6 +15,7 @@ mod go_function;
 mod harness;
 mod life;
 mod load;
+mod metrics;
 mod misbehaviour;
 mod routing;
 mod sdk_functions;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::metrics::Shed;
 use crate::{CallError, Options};
 
 /// Calls and bytes in progress, over all cores.
@@ -39,7 +40,7 @@ impl Admission {
     }
 
     /// Counts a call of so many bytes, or refuses it.
-    pub(crate) fn admit(self: &Arc<Self>, bytes: usize) -> Result<Permit, CallError> {
+    pub(crate) fn admit(self: &Arc<Self>, bytes: usize) -> Result<Permit, (Shed, CallError)> {
         // Counting first and taking back on refusal keeps the limit exact without a loop.
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         let total = self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -47,19 +48,20 @@ impl Admission {
             admission: self.clone(),
             bytes,
         };
-        let limit = if calls >= self.max_calls {
-            format!("{} calls are in progress", self.max_calls)
+        let (why, limit) = if calls >= self.max_calls {
+            (Shed::Calls, format!("{} calls are in progress", self.max_calls))
         } else if total + bytes > self.max_bytes {
-            format!("requests of {} bytes are in progress", self.max_bytes)
+            let limit = format!("requests of {} bytes are in progress", self.max_bytes);
+            (Shed::Bytes, limit)
         } else {
             return Ok(permit);
         };
         drop(permit);
-        let message = format!("the proxy is overloaded: {limit}, its limit");
-        Err(CallError::Overloaded {
-            message,
+        let error = CallError::Overloaded {
+            message: format!("the proxy is overloaded: {limit}, its limit"),
             retry_after: self.retry_after,
-        })
+        };
+        Err((why, error))
     }
 
     /// Waits until no call is in progress.
@@ -76,6 +78,11 @@ impl Admission {
     /// Calls in progress.
     pub(crate) fn in_flight(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the calls in progress.
+    pub(crate) fn bytes_in_flight(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -101,10 +108,12 @@ mod tests {
         };
         let admission = Arc::new(Admission::new(&options));
         let first = admission.admit(60).expect("there is room");
-        let error = admission.admit(41).expect_err("too many bytes");
+        let (why, error) = admission.admit(41).expect_err("too many bytes");
+        assert_eq!(why, Shed::Bytes);
         assert!(error.to_string().contains("100 bytes"), "{error}");
         let second = admission.admit(40).expect("exactly at the limit");
-        let error = admission.admit(0).expect_err("too many calls");
+        let (why, error) = admission.admit(0).expect_err("too many calls");
+        assert_eq!(why, Shed::Calls);
         assert!(error.to_string().contains("2 calls"), "{error}");
         drop((first, second));
         assert_eq!(admission.in_flight(), 0);

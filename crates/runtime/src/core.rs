@@ -1,7 +1,6 @@
 //! One core: the entities of one thread, and the way to those of the others.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::drive;
+use crate::metrics::{CoreMetrics, Group, Shed};
 use crate::passivation::Passivation;
 use crate::registry::{Registry, Served, Waiter};
 use crate::stored::Stored;
@@ -61,6 +61,7 @@ impl Shared {
             })
             .unzip();
         let admission = Arc::new(Admission::new(&options));
+        metrics.watch(&admission);
         (
             Arc::new(Shared {
                 options,
@@ -125,7 +126,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) link: Link,
     pub(crate) catalog: RefCell<Option<Arc<Catalog>>>,
-    served: RefCell<HashMap<Arc<str>, Rc<Served>>>,
+    served: RefCell<Vec<Rc<Served>>>,
+    pub(crate) metrics: CoreMetrics,
     pub(crate) event_sourced: Entities<EventSourced>,
     pub(crate) values: Entities<ValueEntity>,
     pub(crate) tasks: TaskTracker,
@@ -180,12 +182,14 @@ impl Core {
     pub fn start(index: usize, shared: Arc<Shared>, inbox: Inbox, link: Link) -> Core {
         let (reports, queued_reports) = mpsc::channel(REPORT_QUEUE);
         tokio::task::spawn_local(report_to_function(link.clone(), queued_reports));
+        let metrics = shared.metrics.core();
         let core = Core(Rc::new(Inner {
             index,
             shared,
+            metrics,
             link,
             catalog: RefCell::new(None),
-            served: RefCell::new(HashMap::new()),
+            served: RefCell::default(),
             event_sourced: Entities::new(),
             values: Entities::new(),
             tasks: TaskTracker::new(),
@@ -280,11 +284,15 @@ impl Core {
             service: service.clone(),
             command,
         });
+        self.0.metrics.handed_over.inc();
         self.0.shared.peers[owner]
             .try_send(Message::Command(hand_over))
-            .map_err(|_| CallError::Overloaded {
-                message: format!("the proxy is overloaded: the queue of core {owner} is full"),
-                retry_after: self.options().retry_after,
+            .map_err(|_| {
+                self.0.metrics.shed(Shed::Handover);
+                CallError::Overloaded {
+                    message: format!("the proxy is overloaded: the queue of core {owner} is full"),
+                    retry_after: self.options().retry_after,
+                }
             })
     }
 
@@ -301,8 +309,8 @@ impl Core {
     fn offer(&self, key: EntityKey, service: &Arc<Service>, command: Command<Waiter>) {
         let served = self.served(service);
         match service.kind {
-            EntityKind::EventSourced => drive::offer::<EventSourced>(self, key, served, command),
-            EntityKind::Value => drive::offer::<ValueEntity>(self, key, served, command),
+            EntityKind::EventSourced => drive::offer::<EventSourced>(self, key, &served, command),
+            EntityKind::Value => drive::offer::<ValueEntity>(self, key, &served, command),
             // The router sends actions elsewhere, and discovery refuses CRDT entities in this version.
             EntityKind::Action | EntityKind::Crdt => {
                 tracing::error!(service = %service.name, kind = ?service.kind, "command for a service without stored state");
@@ -310,28 +318,30 @@ impl Core {
         }
     }
 
-    fn served(&self, service: &Arc<Service>) -> Rc<Served> {
+    /// Looked up by address, among a handful: cheaper than by name.
+    pub(crate) fn served(&self, service: &Arc<Service>) -> Rc<Served> {
         let mut served = self.0.served.borrow_mut();
-        if let Some(known) = served.get(&service.name) {
+        if let Some(known) = served.iter().find(|known| Arc::ptr_eq(&known.service, service)) {
             return known.clone();
         }
-        let event_sourced = service.kind == EntityKind::EventSourced;
+        let (group, name) = match service.kind {
+            EntityKind::Value => (Group::Value, &service.persistence_id),
+            EntityKind::Action => (Group::Action, &service.name),
+            EntityKind::EventSourced | EntityKind::Crdt => (Group::EventSourced, &service.persistence_id),
+        };
         let new = Rc::new(Served {
             service: service.clone(),
             passivation: service.passivation.unwrap_or(self.options().passivation_timeout),
-            metrics: self
-                .0
-                .shared
-                .metrics
-                .service(event_sourced, &service.persistence_id),
+            metrics: self.0.metrics.service(group, name),
         });
-        served.insert(service.name.clone(), new.clone());
+        served.push(new.clone());
         new
     }
 
     /// Tells the function, and the log, what it did wrong. Dropped from the way to the function when too many wait.
     pub(crate) fn report(&self, message: String) {
         tracing::warn!("{message}");
+        self.0.metrics.reports.inc();
         // A full queue means that the function does not listen; the log has the message.
         let _ = self.0.reports.try_send(message);
     }

@@ -18,6 +18,7 @@ pub(crate) fn deliver(core: &Core, waiter: Waiter, result: Result<Answer, TurnEr
         answer: channel,
         method,
         context,
+        ..
     } = waiter;
     match result {
         Ok(mut answer) if !answer.side_effects.is_empty() => {
@@ -46,9 +47,19 @@ pub(crate) async fn run_effects(
         let context = context.followed(How::Effect, method);
         // Too many at once, and the command waits for its effect: slower, but nothing is lost or piles up.
         let wait = effect.synchronous || core.0.effects.get() >= core.options().max_effects;
+        let metrics = &core.0.metrics;
+        let begun = match effect.synchronous {
+            true => &metrics.effects_awaited,
+            false => &metrics.effects_started,
+        };
+        begun.inc();
+        let synchronous = effect.synchronous;
         let run = run_effect(core.clone(), effect, context);
         if wait {
             run.await;
+            if !synchronous {
+                metrics.effects_ended.inc();
+            }
         } else {
             let counted = Counted::new(core);
             core.0.tasks.spawn_local(async move {
@@ -72,6 +83,7 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.0.effects.set(self.0.0.effects.get() - 1);
+        self.0.0.metrics.effects_ended.inc();
     }
 }
 
@@ -92,6 +104,7 @@ async fn run_effect(core: Core, effect: SideEffect, context: Context) {
         Err(error) => Err(error),
     };
     if let Err(error) = outcome {
+        core.0.metrics.effects_failed.inc();
         tracing::warn!(service = %target.0, command = %target.1, %error, "a side effect failed");
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use cloudstate_entity::{
-    Action, Activation, Answer, Command, Identity, Input, Limits, StopReason, TurnError,
+    Action, Activation, Answer, Command, CommitOutcome, Identity, Input, Limits, StopReason, TurnError,
 };
 use cloudstate_function::{StreamReceiver, StreamSender};
 use cloudstate_store::EntityKey;
@@ -16,28 +16,29 @@ use tokio::time::{Instant, timeout_at};
 use crate::Core;
 use crate::core::Held;
 use crate::deliver::deliver;
-use crate::registry::{Served, Slot, Waiter};
+use crate::metrics::Shed;
+use crate::registry::{Served, Slot, Stash, Waiter};
 use crate::stored::{self, Stored};
 
 type Actions<K> = Vec<Action<K, Waiter>>;
 
 /// Gives a command to its entity, which is activated if need be.
-pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>, command: Command<Waiter>) {
+pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: &Rc<Served>, mut command: Command<Waiter>) {
     served.metrics.received.inc();
     let entities = K::of(&core.0);
     let slot = match entities.registry.get(&key) {
         Some(slot) => slot,
         None => match make_room::<K>(core) {
             Ok(()) => {
-                let slot = new_slot::<K>(core, key, served);
+                let slot = new_slot::<K>(core, key, served.clone());
                 entities.registry.insert(slot.clone());
                 slot
             }
-            Err(error) => return refuse(core, command, error),
+            Err(error) => return refuse(core, served, command, error),
         },
     };
     if slot.driven.get() {
-        slot.served.metrics.stashed.inc();
+        command.caller.stash = Some(Box::new(Stash::begin(&served.metrics)));
         let mut actions = Vec::new();
         slot.activation
             .borrow_mut()
@@ -45,7 +46,7 @@ pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>, co
         // A driven entity only queues the command, or refuses it at once.
         for action in actions {
             if let Action::Answer(waiter, result) = action {
-                slot.served.metrics.failed_commands.inc();
+                shed(core, served, Shed::EntityQueue);
                 deliver(core, waiter, result);
             }
         }
@@ -60,7 +61,14 @@ pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>, co
     core.0.tasks.spawn_local(drive(core.clone(), slot, actions));
 }
 
-fn refuse(core: &Core, command: Command<Waiter>, text: String) {
+fn shed(core: &Core, served: &Served, why: Shed) {
+    core.0.metrics.shed(why);
+    served.metrics.failed_commands.inc();
+    served.metrics.completed.inc();
+}
+
+fn refuse(core: &Core, served: &Served, command: Command<Waiter>, text: String) {
+    shed(core, served, Shed::ActiveEntities);
     let refusal = TurnError::NotCommitted {
         reason: text,
         overloaded: true,
@@ -91,7 +99,7 @@ fn new_slot<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>) -> Rc<Slot
         service: served.service.name.clone(),
         entity_id: key.entity_id().clone(),
     };
-    let options = core.options();
+    let (options, now) = (core.options(), Instant::now());
     let limits = Limits {
         queued_commands: options.queue_commands,
         queued_bytes: options.queue_bytes,
@@ -102,7 +110,8 @@ fn new_slot<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>) -> Rc<Slot
         activation: RefCell::new(Activation::new(identity, K::new(), limits)),
         stream: RefCell::new(None),
         driven: Cell::new(false),
-        idle_since: Cell::new(Instant::now()),
+        active_since: Cell::new(now),
+        idle_since: Cell::new(now),
         queued: Cell::new(false),
     })
 }
@@ -138,7 +147,13 @@ struct Driver<K: Stored> {
     deadline: Instant,
     /// When the activation, or the turn, began.
     began: Instant,
+    /// When the last thing happened: the clock is asked once for all that follows from it.
+    latest: Instant,
+    /// When the command in hand was received.
+    received: Instant,
     loading: bool,
+    /// Whether the function has a command in hand.
+    turning: bool,
 }
 
 /// Drives an entity until it is idle or stopped.
@@ -152,7 +167,10 @@ async fn drive<K: Held>(core: Core, slot: Rc<Slot<K>>, mut actions: Actions<K>) 
         stream,
         deadline,
         began: now,
+        latest: now,
+        received: now,
         loading: false,
+        turning: false,
     };
     loop {
         while !actions.is_empty() {
@@ -181,7 +199,7 @@ impl<K: Held> Driver<K> {
             entities.registry.remove(&self.slot);
         } else if idle {
             *self.slot.stream.borrow_mut() = self.stream.take();
-            self.slot.idle_since.set(Instant::now());
+            self.slot.idle_since.set(self.latest);
             let core = &self.core;
             entities
                 .passivation
@@ -198,11 +216,13 @@ impl<K: Held> Driver<K> {
         let Some((_, receiver)) = self.stream.as_mut() else {
             return Input::Closed(None);
         };
-        match timeout_at(self.deadline, receiver.message::<K::Out>()).await {
+        let message = timeout_at(self.deadline, receiver.message::<K::Out>()).await;
+        self.latest = Instant::now();
+        match message {
             Ok(message) => {
                 let input = received::<K>(message);
                 if matches!(input, Input::Message(_)) {
-                    self.slot.served.metrics.processed(self.began.elapsed());
+                    self.slot.served.metrics.processed(self.latest - self.began);
                 }
                 input
             }
@@ -235,7 +255,7 @@ impl<K: Held> Driver<K> {
     fn perform_now(&mut self, action: Action<K, Waiter>) {
         let Slot { key, served, .. } = &*self.slot;
         match action {
-            Action::TurnStarted => self.arm(self.core.options().turn_timeout),
+            Action::TurnStarted => self.turn_started(),
             Action::SaveSnapshot(snapshot) => {
                 K::save_snapshot(&self.core.0.shared.store, key, snapshot, &served.metrics);
             }
@@ -258,21 +278,34 @@ impl<K: Held> Driver<K> {
     }
 
     fn arm(&mut self, time: Duration) {
-        self.began = Instant::now();
+        self.latest = Instant::now();
+        self.began = self.latest;
         self.deadline = self.began + time;
+    }
+
+    fn turn_started(&mut self) {
+        self.arm(self.core.options().turn_timeout);
+        self.turning = true;
+        let mut activation = self.slot.activation.borrow_mut();
+        if let Some(stash) = activation.caller_mut().and_then(|waiter| waiter.stash.take()) {
+            self.received = stash.since;
+        }
     }
 
     fn stopped(&mut self, reason: StopReason) {
         self.stream = None;
         self.loading = false;
         let metrics = &self.slot.served.metrics;
+        metrics
+            .active
+            .observe_time(self.slot.active_since.get().elapsed());
         metrics.passivated.inc();
         if reason == StopReason::Failed {
             metrics.failed.inc();
         }
     }
 
-    fn answer(&self, waiter: Waiter, result: Result<Answer, TurnError>) {
+    fn answer(&mut self, waiter: Waiter, result: Result<Answer, TurnError>) {
         use cloudstate_protocol::client_action::Action::Failure;
         let metrics = &self.slot.served.metrics;
         let failed = !matches!(&result, Ok(answer) if !matches!(answer.action, Some(Failure(_))));
@@ -280,12 +313,18 @@ impl<K: Held> Driver<K> {
             metrics.failed_commands.inc();
         }
         metrics.completed.inc();
+        let received = waiter.stash.as_ref().map_or(self.received, |stash| stash.since);
+        metrics.total_time.observe_time(self.latest - received);
+        if std::mem::take(&mut self.turning) {
+            metrics.turn.observe_time(self.latest - self.began);
+        }
         deliver(&self.core, waiter, result);
     }
 
     async fn open(&mut self) -> Input<K, Waiter> {
         self.slot.served.metrics.activated.inc();
         self.arm(self.core.options().turn_timeout);
+        self.slot.active_since.set(self.latest);
         self.loading = true;
         match timeout_at(self.deadline, self.core.0.link.open(K::PATH)).await {
             Ok(Ok(stream)) => {
@@ -336,11 +375,14 @@ impl<K: Held> Driver<K> {
 
     async fn commit(&mut self, commit: K::Commit) -> Input<K, Waiter> {
         let Slot { key, served, .. } = &*self.slot;
-        let began = Instant::now();
         let write = K::write(key, commit, &served.metrics);
-        let outcome = self.core.0.shared.store.commit(write).await;
-        served.metrics.persisted(began.elapsed());
-        Input::Committed(stored::outcome(outcome))
+        let outcome = stored::outcome(self.core.0.shared.store.commit(write).await);
+        let began = std::mem::replace(&mut self.latest, Instant::now());
+        served.metrics.persisted(self.latest - began);
+        if matches!(&outcome, CommitOutcome::NotApplied { overloaded: true, .. }) {
+            self.core.0.metrics.shed(Shed::StoreQueue);
+        }
+        Input::Committed(outcome)
     }
 }
 
@@ -414,6 +456,7 @@ pub(crate) fn waiter(
             answer,
             method,
             context,
+            stash: None,
         },
         answered,
     )

@@ -22,6 +22,32 @@ pub(crate) struct Waiter {
     /// What was called, and on whose behalf: side effects continue from here.
     pub(crate) method: Arc<Method>,
     pub(crate) context: Context,
+    /// While the command waits for another one.
+    pub(crate) stash: Option<Box<Stash>>,
+}
+
+/// The time that a command waits for others. Ends when it is dropped.
+pub(crate) struct Stash {
+    pub(crate) since: Instant,
+    metrics: Arc<ServiceMetrics>,
+}
+
+impl Stash {
+    /// A command begins to wait.
+    pub(crate) fn begin(metrics: &Arc<ServiceMetrics>) -> Self {
+        metrics.stashed.inc();
+        Stash {
+            since: Instant::now(),
+            metrics: metrics.clone(),
+        }
+    }
+}
+
+impl Drop for Stash {
+    fn drop(&mut self) {
+        self.metrics.unstashed.inc();
+        self.metrics.stash_time.observe_time(self.since.elapsed());
+    }
 }
 
 impl Caller for Waiter {
@@ -45,6 +71,8 @@ pub(crate) struct Slot<K: Stored> {
     pub(crate) stream: RefCell<Option<(StreamSender, StreamReceiver)>>,
     /// A task drives the machine; it will see what is put in.
     pub(crate) driven: Cell<bool>,
+    /// When the activation began.
+    pub(crate) active_since: Cell<Instant>,
     /// When the last turn ended.
     pub(crate) idle_since: Cell<Instant>,
     /// The passivation queue knows of this slot.

@@ -15,6 +15,7 @@ use crate::admission::Permit;
 use crate::context::{Context, How};
 use crate::deliver::run_effects;
 use crate::drive::waiter;
+use crate::metrics::{ActionCommands, Shed};
 use crate::streams::{self, Permitted};
 use crate::{Call, CallError, Code, Core, Input, Replies, Reply, Router};
 
@@ -43,7 +44,9 @@ impl Core {
     }
 
     fn admit(&self, input: &Input) -> Result<Permit, CallError> {
+        let metrics = &self.0.metrics;
         if self.0.draining.get() {
+            metrics.shed(Shed::Draining);
             let message = "the proxy is shutting down".to_owned();
             return Err(CallError::Overloaded {
                 message,
@@ -54,7 +57,11 @@ impl Core {
             Input::One(bytes) => bytes.len(),
             Input::Stream(_) => 0,
         };
-        self.0.shared.admission.admit(bytes)
+        let admitted = self.0.shared.admission.admit(bytes);
+        admitted.map_err(|(why, error)| {
+            metrics.shed(why);
+            error
+        })
     }
 
     /// Runs a call, whoever makes it.
@@ -138,8 +145,9 @@ impl Core {
                 method.path
             )));
         };
+        let mut counted = ActionCommands::begin(self, &method);
         let command = unary_command(&method, payload, metadata);
-        let limit = Instant::now() + self.options().turn_timeout;
+        let limit = counted.began + self.options().turn_timeout;
         let by = deadline.map_or(limit, |deadline| deadline.min(limit));
         let response: ActionResponse = self
             .0
@@ -147,6 +155,8 @@ impl Core {
             .unary(names::ACTION_UNARY_PATH, &command, Some(by))
             .await
             .map_err(link_error)?;
+        counted.answered(&response);
+        drop(counted);
         let answer = self
             .settle_effects(action::answer(response), &method, &context)
             .await;
@@ -197,6 +207,7 @@ impl Core {
                     payload,
                     metadata,
                 } = forward;
+                self.0.metrics.forwards.inc();
                 let context = context.followed(How::Forward, method);
                 let follow = self.follow(&service_name, &command_name, payload, metadata, context);
                 let outcome = within(deadline, follow).await?;

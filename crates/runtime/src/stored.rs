@@ -109,15 +109,19 @@ impl Stored for ValueEntity {
         key: &EntityKey,
         (): (),
         _page_bytes: usize,
-        _metrics: &ServiceMetrics,
+        metrics: &ServiceMetrics,
     ) -> Result<Option<(u64, Any)>, store::Error> {
-        Ok(store
-            .value(key)
-            .await?
-            .map(|stored| (stored.version, any(stored.payload))))
+        Ok(store.value(key).await?.map(|stored| {
+            metrics.value_loaded(stored.payload.value.len());
+            (stored.version, any(stored.payload))
+        }))
     }
 
-    fn write(key: &EntityKey, commit: ValueWrite, _metrics: &ServiceMetrics) -> Write {
+    fn write(key: &EntityKey, commit: ValueWrite, metrics: &ServiceMetrics) -> Write {
+        match &commit.value {
+            Some(value) => metrics.value_persisted(value.value.len()),
+            None => metrics.deleted_values.inc(),
+        }
         Write {
             entity: key.clone(),
             expected: Expected::Version(commit.expected),

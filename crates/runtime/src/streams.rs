@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::admission::Permit;
 use crate::context::Context;
+use crate::metrics::ActionCommands;
 use crate::route::{link_error, request, unary_command, within};
 use crate::{CallError, Core, Input, Replies, Reply, ReplyStream, RequestStream};
 
@@ -68,15 +69,22 @@ impl Pump {
             (true, true) => names::ACTION_STREAMED_PATH,
             (false, _) => names::ACTION_STREAMED_OUT_PATH,
         };
+        let mut counted = ActionCommands::begin(&self.core, &self.method);
         let (sender, receiver) = self.core.0.link.open(path).await.map_err(link_error)?;
         let requests = self.requests(sender, input, metadata);
         let responses = self.responses(receiver);
         tokio::pin!(requests, responses);
         tokio::select! {
-            result = &mut responses => return result,
+            result = &mut responses => {
+                result?;
+                counted.ended();
+                return Ok(());
+            }
             result = &mut requests => result?,
         }
-        responses.await
+        responses.await?;
+        counted.ended();
+        Ok(())
     }
 
     /// Sends all requests, then half-closes. When the function takes no more, its response says why: an error here is

@@ -9,6 +9,7 @@ pub(crate) mod client;
 pub(crate) mod declaration;
 pub(crate) mod function;
 pub(crate) mod proxy;
+pub(crate) mod scrape;
 pub(crate) mod sdk;
 
 pub(crate) use client::{Answer, Client, Http};

@@ -1,0 +1,201 @@
+//! What the proxy counts, seen from outside.
+
+use crate::harness::{CELL, JOB, LOG, add, ask, read, run, start};
+
+const PASSIVATION: (&str, &str) = ("entity.passivation-timeout", "50ms");
+
+#[test]
+fn the_life_of_an_event_sourced_entity_is_counted() {
+    run(async {
+        let (proxy, function, client) = start(&[]).await;
+        let first = client.begin(LOG, &ask("a", "hold, add", "x")).await;
+        function.saw("a: command 1 hold, add x").await;
+        let second = client.begin(LOG, &ask("a", "snapshot", "y")).await;
+        let third = client.begin(LOG, &add("a", "z")).await;
+        let waiting = proxy
+            .scrape_until(|scrape| scrape.log("queued_commands") == 2.0)
+            .await;
+        assert_eq!(waiting.log("active_entities"), 1.0);
+        function.release();
+        for call in [first, second, third] {
+            assert_eq!(call.answer().await.status().0, 0);
+        }
+        // It comes back from its snapshot and one event.
+        assert_eq!(
+            client.call(LOG, &ask("a", "restart", "again")).await.status().0,
+            2
+        );
+        proxy
+            .scrape_until(|scrape| scrape.log("recovery_time_seconds_count") == 2.0)
+            .await;
+        assert_eq!(client.text(LOG, read("a")).await, "x,y,z");
+        assert_eq!(
+            client
+                .call(LOG, &ask("a", "fail the stream", ""))
+                .await
+                .status()
+                .0,
+            2
+        );
+
+        let seen = proxy
+            .scrape_until(|scrape| scrape.log("passivated_entities_total") == 2.0)
+            .await;
+        for (name, value) in [
+            ("activated_entities_total", 2.0),
+            ("failed_entities_total", 1.0),
+            ("active_entities", 0.0),
+            ("received_commands_total", 6.0),
+            ("completed_commands_total", 6.0),
+            ("failed_commands_total", 2.0),
+            ("stashed_commands_total", 2.0),
+            ("unstashed_commands_total", 2.0),
+            ("queued_commands", 0.0),
+            ("persisted_events_total", 3.0),
+            ("persisted_snapshots_total", 1.0),
+            ("loaded_snapshots_total", 1.0),
+            ("loaded_events_total", 1.0),
+            ("command_stash_time_seconds_count", 2.0),
+            ("command_total_time_seconds_count", 6.0),
+            ("turn_time_seconds_count", 6.0),
+            ("persist_time_seconds_count", 3.0),
+            ("recovery_time_seconds_count", 2.0),
+            ("entity_active_time_seconds_count", 2.0),
+        ] {
+            assert_eq!(seen.log(name), value, "{name}");
+        }
+        // Every event is a Done of one letter: tag, length, letter.
+        assert_eq!(seen.log("persisted_event_bytes_total"), 9.0);
+        assert_eq!(seen.log("loaded_event_bytes_total"), 3.0);
+        assert!(seen.log("turn_time_seconds_sum") <= seen.log("command_total_time_seconds_sum"));
+    });
+}
+
+#[test]
+fn values_actions_forwards_and_effects_are_counted() {
+    run(async {
+        let (proxy, _function, client) = start(&[]).await;
+        let request = add("j", "")
+            .effect(CELL, add("c", "x"), true)
+            .effect(LOG, ask("l", "decline", "no"), false)
+            .forward(CELL, add("c", "y"));
+        assert_eq!(client.text(JOB, request).await, "x,y");
+        assert_eq!(client.call(JOB, &ask("j", "decline", "no")).await.status().0, 2);
+        client.call(CELL, &ask("c", "delete", "")).await;
+        let failed = "cloudstate_runtime_failed_side_effects_total";
+        let seen = proxy
+            .scrape_until(|scrape| scrape.value(failed, &[]) == 1.0)
+            .await;
+        for (name, labels, value) in [
+            (
+                "cloudstate_action_received_commands_total",
+                ("entity_name", "whole.Job"),
+                2.0,
+            ),
+            (
+                "cloudstate_action_completed_commands_total",
+                ("entity_name", "whole.Job"),
+                2.0,
+            ),
+            (
+                "cloudstate_action_failed_commands_total",
+                ("entity_name", "whole.Job"),
+                1.0,
+            ),
+            (
+                "cloudstate_action_command_processing_time_seconds_count",
+                ("entity_name", "whole.Job"),
+                2.0,
+            ),
+            (
+                "cloudstate_valueentity_persisted_values_total",
+                ("entity_name", "cell"),
+                2.0,
+            ),
+            (
+                "cloudstate_valueentity_deleted_values_total",
+                ("entity_name", "cell"),
+                1.0,
+            ),
+            (
+                "cloudstate_runtime_side_effects_total",
+                ("synchronous", "true"),
+                1.0,
+            ),
+            (
+                "cloudstate_runtime_side_effects_total",
+                ("synchronous", "false"),
+                1.0,
+            ),
+        ] {
+            assert_eq!(seen.value(name, &[labels]), value, "{name}");
+        }
+        assert_eq!(seen.value("cloudstate_runtime_forwards_total", &[]), 1.0);
+        assert_eq!(seen.value("cloudstate_runtime_calls_in_flight", &[]), 0.0);
+    });
+}
+
+#[test]
+fn a_value_is_counted_when_it_is_loaded_again() {
+    run(async {
+        let (proxy, function, client) = start(&[PASSIVATION]).await;
+        client.text(CELL, add("c", "x")).await;
+        function.saw("c: half-closed").await;
+        client.text(CELL, read("c")).await;
+        let seen = proxy.scrape().await;
+        let cell = |name: &str| seen.value(name, &[("entity_name", "cell")]);
+        assert_eq!(cell("cloudstate_valueentity_loaded_values_total"), 1.0);
+        assert_eq!(cell("cloudstate_valueentity_loaded_value_bytes_total"), 3.0);
+        assert_eq!(cell("cloudstate_valueentity_activated_entities_total"), 2.0);
+    });
+}
+
+#[test]
+fn what_is_shed_is_counted_by_reason() {
+    run(async {
+        let flags = [("entity.queue-commands", "1"), ("runtime.max-in-flight", "3")];
+        let (proxy, function, client) = start(&flags).await;
+        let running = client.begin(LOG, &ask("a", "hold, add", "x")).await;
+        function.saw("a: command 1 hold, add x").await;
+        let waiting = client.begin(LOG, &add("a", "y")).await;
+        proxy
+            .scrape_until(|scrape| scrape.log("queued_commands") == 1.0)
+            .await;
+        assert_eq!(client.call(LOG, &add("a", "z")).await.status().0, 8);
+        let other = client.begin(LOG, &ask("b", "hold, add", "x")).await;
+        function.saw("b: command 1 hold, add x").await;
+        assert_eq!(client.call(LOG, &add("c", "x")).await.status().0, 14);
+        let seen = proxy.scrape().await;
+        let shed = |reason| seen.value("cloudstate_runtime_shed_commands_total", &[("reason", reason)]);
+        assert_eq!(shed("entity_queue"), 1.0);
+        assert_eq!(shed("max_in_flight"), 1.0);
+        assert_eq!(shed("draining"), 0.0);
+        assert_eq!(seen.value("cloudstate_runtime_calls_in_flight", &[]), 3.0);
+        function.release_times(2);
+        for call in [running, waiting, other] {
+            assert_eq!(call.answer().await.status().0, 0);
+        }
+    });
+}
+
+#[test]
+fn a_new_declaration_goes_on_counting() {
+    run(async {
+        let (proxy, mut function, client) = start(&[]).await;
+        client.text(LOG, add("a", "x")).await;
+        function.crash().await;
+        let mut entities = crate::harness::whole();
+        entities.entities.pop();
+        let seen = proxy.events();
+        function.come_back(entities);
+        let serving = |event: &cloudstate_proxy::Event| {
+            matches!(event, cloudstate_proxy::Event::Serving { .. }).then_some(())
+        };
+        proxy.event_after(seen, serving).await.unwrap();
+        client.text(LOG, add("a", "y")).await;
+        let scrape = proxy.scrape().await;
+        assert_eq!(scrape.log("received_commands_total"), 2.0);
+        let labels = [("code", "OK"), ("method", "Act"), ("service", "whole.Log")];
+        assert_eq!(scrape.value("cloudstate_gateway_requests_total", &labels), 2.0);
+    });
+}
