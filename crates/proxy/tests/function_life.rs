@@ -173,6 +173,11 @@ fn refusals() -> Vec<(EntitySpec, &'static str)> {
             "whole.Job",
         ),
         (
+            illegal_http_rule(),
+            "HTTP API Config: Template must start with a slash at character 1 of 'log' (rule [get: \"log\"] of method \
+             [whole.Job.Act] in file [whole.proto]). Put a / in front.",
+        ),
+        (
             EntitySpec {
                 proto: (&b"no descriptors"[..]).into(),
                 ..whole()
@@ -180,6 +185,20 @@ fn refusals() -> Vec<(EntitySpec, &'static str)> {
             "",
         ),
     ]
+}
+
+fn illegal_http_rule() -> EntitySpec {
+    let imported = edited(
+        "import \"cloudstate/entity_key.proto\";",
+        "import \"cloudstate/entity_key.proto\";\nimport \"google/api/annotations.proto\";",
+    );
+    let plain = "service Job {\n  rpc Act(Do) returns (Done);";
+    assert!(imported.contains(plain));
+    let ruled = "service Job {\n  rpc Act(Do) returns (Done) { option (google.api.http).get = \"log\"; }";
+    EntitySpec {
+        proto: compile(imported.replace(plain, ruled)).into(),
+        ..whole()
+    }
 }
 
 #[test]

@@ -53,6 +53,9 @@ fn is_in_body(binding: &HttpBinding, fields: &[FieldDescriptor]) -> bool {
 
 /// The fields of a dotted path of proto or JSON names. Only the last may be repeated.
 fn resolve(input: &MessageDescriptor, path: &str) -> Result<Vec<FieldDescriptor>, &'static str> {
+    if path.is_empty() {
+        return Err("a query parameter has no name");
+    }
     let mut of = Some(input.clone());
     let mut fields: Vec<FieldDescriptor> = Vec::new();
     for name in path.split('.') {

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloudstate_catalog::{Catalog, CatalogOptions};
+use cloudstate_catalog::{Catalog, CatalogOptions, DiscoveryError};
 use cloudstate_gateway::{Front, Gateway, Metrics, Options, Routes, connections};
 use cloudstate_protocol::{Entity, EntitySpec, Metadata, SOURCES, ServiceInfo, names};
 use cloudstate_runtime::{Call, CallError, Health, Replies, Reply, Router};
@@ -115,11 +115,12 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 
 const PROTO: &str = include_str!("shop.proto");
 
-struct Texts;
+/// The one file of a test, beside those of the protocol.
+struct Texts(&'static str, String);
 
 impl FileResolver for Texts {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        let (_, text) = [("shop.proto", PROTO)]
+        let (_, text) = [(self.0, self.1.as_str())]
             .into_iter()
             .chain(SOURCES.iter().copied())
             .find(|(path, _)| *path == name)
@@ -128,32 +129,69 @@ impl FileResolver for Texts {
     }
 }
 
-/// What the test's function declares: an event sourced `shop.Cart` and an action `shop.Streams`.
-pub fn catalog() -> Arc<Catalog> {
+fn compile(name: &'static str, text: String) -> Bytes {
     let mut resolver = ChainFileResolver::new();
-    resolver.add(Texts);
+    resolver.add(Texts(name, text));
     resolver.add(GoogleFileResolver::new());
     let mut compiler = protox::Compiler::with_file_resolver(resolver);
     compiler
         .include_imports(true)
-        .open_file("shop.proto")
+        .open_file(name)
         .unwrap_or_else(|error| panic!("{error:?}"));
-    let entity = |entity_type: &str, service_name: &str, persistence_id: &str| Entity {
+    compiler.encode_file_descriptor_set().into()
+}
+
+fn entity(entity_type: &str, service_name: &str, persistence_id: &str) -> Entity {
+    Entity {
         entity_type: entity_type.into(),
         service_name: service_name.into(),
         persistence_id: persistence_id.into(),
         ..Entity::default()
-    };
+    }
+}
+
+fn build(proto: Bytes, entities: Vec<Entity>) -> Result<Arc<Catalog>, DiscoveryError> {
     let spec = EntitySpec {
-        proto: compiler.encode_file_descriptor_set().into(),
-        entities: vec![
-            entity(names::EVENT_SOURCED, "shop.Cart", "carts"),
-            entity(names::ACTION, "shop.Streams", ""),
-        ],
+        proto,
+        entities,
         service_info: Some(ServiceInfo {
             protocol_minor_version: 2,
             ..ServiceInfo::default()
         }),
     };
-    Arc::new(Catalog::build(&spec, &CatalogOptions::default()).unwrap().0)
+    Ok(Arc::new(Catalog::build(&spec, &CatalogOptions::default())?.0))
+}
+
+/// What the test's function declares: an event sourced `shop.Cart` and an action `shop.Streams`.
+pub fn catalog() -> Arc<Catalog> {
+    let entities = vec![
+        entity(names::EVENT_SOURCED, "shop.Cart", "carts"),
+        entity(names::ACTION, "shop.Streams", ""),
+    ];
+    build(compile("shop.proto", PROTO.to_owned()), entities).unwrap()
+}
+
+/// A file `test.proto` of the package `test`, whose services are actions. The text follows the imports.
+pub fn actions(text: &str) -> Result<Arc<Catalog>, DiscoveryError> {
+    let imports = [
+        "google/api/annotations",
+        "google/api/httpbody",
+        "google/protobuf/any",
+        "google/protobuf/duration",
+        "google/protobuf/empty",
+        "google/protobuf/field_mask",
+        "google/protobuf/struct",
+        "google/protobuf/timestamp",
+        "google/protobuf/wrappers",
+    ];
+    let imports: String = imports.map(|file| format!("import \"{file}.proto\"; ")).concat();
+    let proto = compile(
+        "test.proto",
+        format!("syntax = \"proto3\"; package test; {imports}\n{text}"),
+    );
+    let pool = prost_reflect::DescriptorPool::decode(proto.clone()).unwrap();
+    let actions = pool
+        .services()
+        .map(|service| entity(names::ACTION, service.full_name(), ""));
+    build(proto, actions.collect())
 }
