@@ -34,6 +34,7 @@ pub use front::{Front, Routes};
 pub use gateway::Gateway;
 pub use metrics::Metrics;
 pub use options::Options;
+pub use transcode::{LineSplitter, LineTooLong};
 pub use web::{Cors, MalformedOrigin, MalformedText, Origins, TextDecoder};
 
 /// Generated messages of the protocols that the gateway itself serves.

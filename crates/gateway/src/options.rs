@@ -29,6 +29,9 @@ pub struct Options {
     /// which is right inside a data centre: many clients announce gzip without needing it, and it costs more CPU than the
     /// rest of the call.
     pub compress_replies_from: Option<usize>,
+    /// A stream of server-sent events on which nothing happened for this long gets a comment, so that nobody in between takes
+    /// it for dead; `None` sends none.
+    pub sse_heartbeat: Option<Duration>,
     /// Which pages of other origins may read answers; none by default.
     pub cors: Cors,
 }
@@ -46,6 +49,7 @@ impl Default for Options {
             keep_alive_timeout: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(10),
             compress_replies_from: None,
+            sse_heartbeat: Some(Duration::from_secs(15)),
             cors: Cors::default(),
         }
     }

@@ -30,6 +30,7 @@ pub(crate) fn gateway(config: &Config, cores: usize) -> cloudstate_gateway::Opti
         max_header_bytes: u32::try_from(config.http.max_header_bytes.bytes()).unwrap_or(u32::MAX),
         header_read_timeout: config.http.header_timeout,
         drain_timeout: config.runtime.drain_timeout,
+        sse_heartbeat: Some(config.http.sse_heartbeat).filter(|every| !every.is_zero()),
         cors: Cors {
             origins: config.cors.origins.clone(),
             credentials: config.cors.credentials,

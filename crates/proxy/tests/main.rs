@@ -19,3 +19,4 @@ mod metrics;
 mod misbehaviour;
 mod routing;
 mod sdk_functions;
+mod web;

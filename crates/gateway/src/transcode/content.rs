@@ -6,7 +6,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use prost_reflect::Kind;
 
-use super::http_body;
+use super::{accept, http_body};
 use crate::status::Status;
 
 /// How the body of a request is to be read.
@@ -16,6 +16,8 @@ pub(crate) enum Content {
     Ignored,
     /// As JSON.
     Json,
+    /// As JSON texts, each on a line of its own.
+    Lines,
     /// As it is, for a `google.api.HttpBody`, with the content type that the client named.
     Raw { content_type: String },
 }
@@ -48,6 +50,9 @@ pub(super) fn of(binding: &HttpBinding, headers: &HeaderMap) -> Result<Content, 
     }
     if is_json(content_type) {
         return Ok(Content::Json);
+    }
+    if binding.method.client_streaming && accept::is_lines(content_type) {
+        return Ok(Content::Lines);
     }
     Err(unsupported(format!(
         "the content type [{content_type}] is not understood; send application/json in UTF-8"

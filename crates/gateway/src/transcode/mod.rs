@@ -5,9 +5,12 @@
 //!                                                                 reply message ─▶ JSON, or raw for HttpBody
 //! ```
 
+mod accept;
 mod content;
+mod events;
 mod http_body;
 mod json;
+mod lines;
 mod locate;
 mod parameters;
 mod probe;
@@ -15,6 +18,7 @@ mod query;
 mod read;
 mod reply;
 mod request;
+mod requests;
 mod scalar;
 mod stream;
 mod wire;
@@ -36,7 +40,11 @@ use crate::gateway::Core;
 use crate::metrics::InFlight;
 use crate::status::Status;
 use crate::{grpc, metadata};
+
+pub use lines::{LineSplitter, LineTooLong};
+
 use content::Content;
+use requests::{Fault, Reader, Requests};
 
 /// Answers one HTTP request.
 pub(crate) async fn serve<R: Router>(
@@ -98,7 +106,8 @@ async fn call<R: Router>(
 ) -> Response<Body> {
     let mut in_flight = InFlight::begin(&route.counters);
     let binding = found.binding;
-    let outcome = match prepare(core, front, route, found, head, body).await {
+    let fault = Fault::default();
+    let outcome = match prepare(core, front, route, found, head, body, &fault).await {
         Ok(prepared) => {
             let deadline = prepared.deadline;
             let replies = grpc::within(deadline, run(core, binding, prepared)).await;
@@ -108,19 +117,28 @@ async fn call<R: Router>(
     };
     let answer = match outcome {
         Ok((Replies::Stream(replies), deadline)) if binding.method.server_streaming => {
-            return stream::answer(binding, replies, deadline, route, in_flight).await;
+            let begun = stream::Begun {
+                binding,
+                replies,
+                deadline,
+                route,
+                fault,
+                in_flight,
+            };
+            return stream::answer(begun, &head.headers, core.options.sse_heartbeat).await;
         }
         Ok((replies, deadline)) => grpc::within(deadline, first(replies)).await,
         Err(status) => Err(status),
     };
     let response = answer.and_then(|answer| reply::whole(binding, answer, route));
+    let response = response.map_err(|status| fault.explain(status));
     in_flight.outcome(response.as_ref().err().map(|status| status.code));
     response.unwrap_or_else(|status| reply::failed(&status))
 }
 
 /// All that a call needs, read and checked.
 struct Prepared {
-    message: bytes::Bytes,
+    input: Input,
     metadata: Metadata,
     deadline: Option<Instant>,
 }
@@ -132,6 +150,7 @@ async fn prepare<R: Router>(
     found: &RouteMatch<'_>,
     head: &Parts,
     body: Incoming,
+    fault: &Fault,
 ) -> Result<Prepared, Status> {
     if front.shared.unavailable.is_some() {
         return Err(unavailable(front));
@@ -142,16 +161,42 @@ async fn prepare<R: Router>(
         Metadata::default()
     };
     let deadline = grpc::deadline(&head.headers)?;
+    let input = input(core, found, head, body, fault).await?;
+    Ok(Prepared {
+        input,
+        metadata,
+        deadline,
+    })
+}
+
+async fn input<R: Router>(
+    core: &Core<R>,
+    found: &RouteMatch<'_>,
+    head: &Parts,
+    body: Incoming,
+    fault: &Fault,
+) -> Result<Input, Status> {
+    let streams = found.binding.method.client_streaming;
+    let query = head.uri.query();
     let content = content::of(found.binding, &head.headers)?;
+    if streams && matches!(content, Content::Lines | Content::Raw { .. }) {
+        let limit = core.options.max_request_bytes;
+        let reader = Reader::new(found, query, content);
+        return Ok(Input::Stream(Box::pin(Requests::new(
+            reader,
+            body,
+            limit,
+            fault.clone(),
+        ))));
+    }
     let body = match content {
         Content::Ignored => bytes::Bytes::new(),
         _ => read::body(&core.options, &head.headers, body).await?,
     };
-    let message = request::assemble(found, &content, &body, head.uri.query())?;
-    Ok(Prepared {
-        message: message.into(),
-        metadata,
-        deadline,
+    let message = request::assemble(found, &content, &body, query)?.into();
+    Ok(match streams {
+        true => Input::Stream(Box::pin(futures_util::stream::iter([Ok(message)]))),
+        false => Input::One(message),
     })
 }
 
@@ -161,17 +206,11 @@ async fn run<R: Router>(
     prepared: Prepared,
 ) -> Result<Replies, Status> {
     let Prepared {
-        message,
+        input,
         metadata,
         deadline,
     } = prepared;
     let method = binding.method.clone();
-    // HTTP has one body, hence a client stream of one message.
-    let input = if method.client_streaming {
-        Input::Stream(Box::pin(futures_util::stream::iter([Ok(message)])))
-    } else {
-        Input::One(message)
-    };
     Ok(core
         .router
         .call(Call {

@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::front::Route;
 use crate::status::Status;
 
-pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
 
 /// Plain text.
@@ -59,8 +59,6 @@ pub(super) fn whole(
 pub(super) struct Written {
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
-    /// Whether the body is of a `google.api.HttpBody`.
-    pub(super) is_raw: bool,
 }
 
 impl Written {
@@ -85,7 +83,6 @@ impl Written {
         Ok(Written {
             content_type: Some(JSON),
             body: body.map_err(|error| invalid(&error))?,
-            is_raw: false,
         })
     }
 }
@@ -105,11 +102,7 @@ fn raw(message: &DynamicMessage, binding: &HttpBinding) -> Result<Option<Written
         return Ok(None);
     }
     let (content_type, body) = http_body::decode(shown.encode_to_vec().into())?;
-    Ok(Some(Written {
-        content_type,
-        body,
-        is_raw: true,
-    }))
+    Ok(Some(Written { content_type, body }))
 }
 
 fn content(status: StatusCode, content_type: Option<HeaderValue>, body: Bytes) -> Response<Body> {

@@ -32,7 +32,7 @@ fn read(binding: &HttpBinding, content: &Content, body: &[u8]) -> Result<Vec<u8>
         RequestBody::Ignored => Ok(Vec::new()),
         RequestBody::Message => match content {
             Content::Raw { content_type } => Ok(http_body::encode(content_type, body)),
-            Content::Json | Content::Ignored => {
+            Content::Json | Content::Lines | Content::Ignored => {
                 Ok(json::parse(&binding.method.input(), body, "")?.encode_to_vec())
             }
         },

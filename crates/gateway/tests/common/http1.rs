@@ -102,6 +102,16 @@ impl Open {
         (size > 0).then_some(chunk)
     }
 
+    /// Whether the connection ends here.
+    pub async fn is_cut_off(&mut self) -> bool {
+        self.read.is_empty()
+            && self
+                .io
+                .read_buf(&mut self.read)
+                .await
+                .is_ok_and(|count| count == 0)
+    }
+
     /// Reads a line.
     pub async fn line(&mut self) -> String {
         loop {

@@ -13,7 +13,7 @@ pub mod raw;
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use cloudstate_catalog::{Catalog, CatalogOptions, DiscoveryError};
@@ -164,11 +164,14 @@ fn build(proto: Bytes, entities: Vec<Entity>) -> Result<Arc<Catalog>, DiscoveryE
 
 /// What the test's function declares: an event sourced `shop.Cart` and an action `shop.Streams`.
 pub fn catalog() -> Arc<Catalog> {
-    let entities = vec![
-        entity(names::EVENT_SOURCED, "shop.Cart", "carts"),
-        entity(names::ACTION, "shop.Streams", ""),
-    ];
-    build(compile("shop.proto", PROTO.to_owned()), entities).unwrap()
+    static COMPILED: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
+        let entities = vec![
+            entity(names::EVENT_SOURCED, "shop.Cart", "carts"),
+            entity(names::ACTION, "shop.Streams", ""),
+        ];
+        build(compile("shop.proto", PROTO.to_owned()), entities).unwrap()
+    });
+    COMPILED.clone()
 }
 
 /// A file `test.proto` of the package `test`, whose services are actions. The text follows the imports.

@@ -34,6 +34,9 @@ settings! {
         max_header_bytes: Size = "16KiB" from "1KiB" to "1MiB";
         /// Time that a client has to send the head of a request.
         header_timeout: Duration = "10s" from "10ms" to "1h";
+        /// A stream of server-sent events on which nothing happened for this long gets a comment, so that nobody in
+        /// between takes it for dead; 0 sends none.
+        sse_heartbeat: Duration = "15s" from "0s" to "1h";
     }
 
     /// Pages that may call from a browser, if they do not come from the client port itself (CORS).

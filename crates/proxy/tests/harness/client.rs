@@ -6,6 +6,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use tokio::net::TcpStream;
@@ -199,7 +201,11 @@ impl Http {
         Http { address }
     }
 
-    pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> http::Response<String> {
+    /// Sends a request and gives the answer as it begins. Dropping that closes the connection.
+    pub(crate) async fn begin<B>(&self, request: Request<B>) -> http::Response<Incoming>
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + 'static,
+    {
         let socket = TcpStream::connect(self.address).await.expect("the proxy listens");
         let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
             .await
@@ -208,14 +214,22 @@ impl Http {
             // How it ends is seen by the call on it.
             let _ = connection.await;
         });
+        let (mut head, body) = request.into_parts();
+        let host = self.address.to_string().parse().expect("a header");
+        head.headers.insert("host", host);
+        send.send_request(Request::from_parts(head, body))
+            .await
+            .expect("an answer")
+    }
+
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &str) -> http::Response<String> {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", self.address.to_string())
             .header("content-type", "application/json")
             .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
             .expect("a request");
-        let (head, body) = send.send_request(request).await.expect("an answer").into_parts();
+        let (head, body) = self.begin(request).await.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         http::Response::from_parts(head, String::from_utf8(body.into()).expect("text"))
     }

@@ -143,8 +143,25 @@ pub(crate) fn declare(text: &str, entities: Vec<Entity>) -> EntitySpec {
 
 /// The declaration of all three services.
 pub(crate) fn whole() -> EntitySpec {
+    services(PROTO)
+}
+
+/// The same, with streams that a browser's `EventSource` can ask for: `GET /out/{what}/{text}`.
+pub(crate) fn whole_with_get() -> EntitySpec {
+    let rule = "option (google.api.http) = { post: \"/whole.Job/Out\" body: \"*\" additional_bindings { get: \"/out/{what}/{text}\" } };";
+    let plain = "rpc Out(Do) returns (stream Done);";
+    let ruled = format!("{} {{ {rule} }}", plain.trim_end_matches(';'));
+    let import = "import \"cloudstate/entity_key.proto\";";
+    let text = edited(plain, &ruled).replace(
+        import,
+        &format!("{import}\nimport \"google/api/annotations.proto\";"),
+    );
+    services(&text)
+}
+
+fn services(text: &str) -> EntitySpec {
     declare(
-        PROTO,
+        text,
         vec![
             entity(names::EVENT_SOURCED, "whole.Log", "log"),
             entity(names::VALUE_ENTITY, "whole.Cell", "cell"),

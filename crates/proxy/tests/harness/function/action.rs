@@ -1,7 +1,7 @@
 //! Actions, in the four shapes; and what all kinds do alike: replies, forwards, side effects.
 
 use cloudstate_protocol::action::{ActionCommand, ActionResponse, action_response::Response};
-use cloudstate_protocol::{Any, Failure, Forward, Reply, SideEffect, client_action, names};
+use cloudstate_protocol::{Any, Failure, Forward, Metadata, Reply, SideEffect, client_action, names};
 use prost::Message;
 
 use super::wire::Call;
@@ -85,7 +85,10 @@ pub(super) async fn serve(path: &str, mut call: Call) -> Result<(), h2::Error> {
     call.shared.note(format!("call {}/{name}", first.service_name));
     let result = match path {
         names::ACTION_UNARY_PATH => unary(&mut call, &request(first)).await,
-        names::ACTION_STREAMED_OUT_PATH => streamed_out(&mut call, &request(first)).await,
+        names::ACTION_STREAMED_OUT_PATH => {
+            let metadata = first.metadata.clone().unwrap_or_default();
+            streamed_out(&mut call, &request(first), &metadata).await
+        }
         names::ACTION_STREAMED_IN_PATH => streamed_in(&mut call, first).await,
         names::ACTION_STREAMED_PATH => streamed(&mut call, first).await,
         other => panic!("{other} is not served"),
@@ -165,18 +168,49 @@ fn declined(request: &Do) -> ActionResponse {
     }
 }
 
-/// `count`: as many replies as `text` says. `endless`: replies until the proxy cuts the stream off.
-async fn streamed_out(call: &mut Call, request: &Do) -> Result<(), h2::Error> {
-    let limit = match request.what.as_str() {
-        "count" => request.text.parse().expect("a number"),
-        "endless" => usize::MAX,
+/// | `what` | |
+/// |---|---|
+/// | `count` | as many replies as `text` says |
+/// | `events` | the same, each with its number as `sse-id`, after the one that `last-event-id` names |
+/// | `flood` | the same with 64 KiB each; notes when all have gone |
+/// | `endless` | replies until the proxy cuts the stream off |
+/// | `silence` | one reply, then none until the proxy cuts the stream off |
+/// | `break` | one reply, then a status with `text` |
+async fn streamed_out(call: &mut Call, request: &Do, metadata: &Metadata) -> Result<(), h2::Error> {
+    let count = || request.text.parse().expect("a number");
+    let last = metadata
+        .get("last-event-id")
+        .map_or(0, |id| id.parse().expect("our id"));
+    let (first, limit) = match request.what.as_str() {
+        "events" => (last + 1, 1 + count()),
+        "count" | "flood" => (0, count()),
+        "endless" => (0, usize::MAX),
+        "silence" | "break" => (0, 1),
         other => panic!("an action cannot stream {other:?}"),
     };
-    for number in 0..limit {
+    for number in first..limit {
         call.output.room().await?;
-        call.output.message(&response(request, &number.to_string()))?;
+        call.output.message(&numbered(request, number))?;
+    }
+    match request.what.as_str() {
+        "silence" => return call.output.cut_off().await.and(Err(h2::Reason::CANCEL.into())),
+        "break" => return call.output.end("5", &request.text),
+        "flood" => call.shared.note("flooded".to_owned()),
+        _ => {}
     }
     call.output.end("0", "")
+}
+
+fn numbered(request: &Do, number: usize) -> ActionResponse {
+    let text = match request.what.as_str() {
+        "flood" => "x".repeat(1 << 16),
+        _ => number.to_string(),
+    };
+    let mut response = response(request, &text);
+    if let (Some(Response::Reply(reply)), "events") = (&mut response.response, request.what.as_str()) {
+        reply.metadata = Some([("sse-id", number.to_string())].into_iter().collect());
+    }
+    response
 }
 
 /// Replies with all texts once the caller has sent its last.
