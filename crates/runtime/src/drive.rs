@@ -10,6 +10,7 @@ use cloudstate_entity::{
 use cloudstate_function::{StreamReceiver, StreamSender};
 use cloudstate_store::EntityKey;
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -231,19 +232,27 @@ impl<K: Held> Driver<K> {
     }
 
     /// Carries actions out in order. At most one of them has a result; a failed send replaces it.
-    async fn perform(&mut self, actions: Actions<K>) -> Option<Input<K, Waiter>> {
+    async fn perform(&mut self, mut actions: Actions<K>) -> Option<Input<K, Waiter>> {
+        // A page is read from the store while the one before it is sent.
+        let reading = match actions.pop_if(|action| matches!(action, Action::Load(_))) {
+            Some(Action::Load(what)) => Some(self.begin_load(what)),
+            _ => None,
+        };
         let mut result = None;
         let mut broken = None;
         for action in actions {
             match action {
                 Action::Send(_) if broken.is_some() => {}
                 Action::Send(message) => broken = self.send(&message).await.err(),
-                Action::Open => result = Some(self.open().await),
-                Action::Load(_) if broken.is_some() => {}
-                Action::Load(what) => result = Some(self.load(what).await),
+                Action::Open => result = Some(Box::pin(self.open()).await),
                 Action::Commit(commit) => result = Some(self.commit(commit).await),
                 other => self.perform_now(other),
             }
+        }
+        if let Some(reading) = reading
+            && broken.is_none()
+        {
+            result = Some(reading.await);
         }
         if self.loading && result.is_none() {
             self.loading = false;
@@ -336,41 +345,51 @@ impl<K: Held> Driver<K> {
         }
     }
 
-    async fn load(&mut self, what: K::Load) -> Input<K, Waiter> {
-        let Slot { key, served, .. } = &*self.slot;
-        let page = self.core.options().replay_page_bytes;
+    /// Starts to read a part of the state; the store works on it from now on.
+    fn begin_load(&mut self, what: K::Load) -> LocalBoxFuture<'static, Input<K, Waiter>> {
         // A long replay may take longer than a turn: each page has the time of one.
         self.deadline = Instant::now() + self.core.options().turn_timeout;
-        match K::load(&self.core.0.shared.store, key, what, page, &served.metrics).await {
-            Ok(part) => Input::Loaded(part),
-            Err(error) => Input::LoadFailed(format!(
-                "the state of entity [{}] cannot be read: {error}",
-                key.entity_id()
-            )),
+        let mut reading: LocalBoxFuture<'static, _> = Box::pin(read(self.core.clone(), self.slot.clone(), what));
+        match reading.as_mut().now_or_never() {
+            Some(read) => Box::pin(std::future::ready(read)),
+            None => reading,
         }
     }
 
+    /// Sends without waiting if the function's flow control leaves room, as it mostly does.
     async fn send(&mut self, message: &K::In) -> Result<(), Input<K, Waiter>> {
+        let Some((sender, _)) = self.stream.as_mut() else {
+            return Err(Input::Closed(None));
+        };
+        match sender.try_send(message) {
+            Ok(true) => Ok(()),
+            // Boxed, as below: it is rare, and would take room in the task of every command.
+            Ok(false) => Box::pin(self.send_when_ready(message)).await,
+            Err(error) => Err(Box::pin(self.last_words(&error)).await),
+        }
+    }
+
+    async fn send_when_ready(&mut self, message: &K::In) -> Result<(), Input<K, Waiter>> {
         let Some((sender, _)) = self.stream.as_mut() else {
             return Err(Input::Closed(None));
         };
         match timeout_at(self.deadline.max(Instant::now()), sender.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            // The function may have said why before it closed the stream.
-            Ok(Err(error)) => Err(self
-                .last_words()
-                .await
-                .unwrap_or(Input::Closed(Some(error.to_string())))),
+            Ok(Err(error)) => Err(self.last_words(&error).await),
             Err(_) => Err(Input::TimedOut),
         }
     }
 
-    async fn last_words(&mut self) -> Option<Input<K, Waiter>> {
-        let (_, receiver) = self.stream.as_mut()?;
-        let message = timeout_at(self.deadline, receiver.message::<K::Out>())
-            .await
-            .ok()?;
-        Some(received::<K>(message))
+    /// The function may have said why before it closed the stream.
+    async fn last_words(&mut self, error: &cloudstate_function::Error) -> Input<K, Waiter> {
+        let closed = || Input::Closed(Some(error.to_string()));
+        let Some((_, receiver)) = self.stream.as_mut() else {
+            return closed();
+        };
+        match timeout_at(self.deadline, receiver.message::<K::Out>()).await {
+            Ok(message) => received::<K>(message),
+            Err(_) => closed(),
+        }
     }
 
     async fn commit(&mut self, commit: K::Commit) -> Input<K, Waiter> {
@@ -383,6 +402,18 @@ impl<K: Held> Driver<K> {
             self.core.0.metrics.shed(Shed::StoreQueue);
         }
         Input::Committed(outcome)
+    }
+}
+
+async fn read<K: Held>(core: Core, slot: Rc<Slot<K>>, what: K::Load) -> Input<K, Waiter> {
+    let Slot { key, served, .. } = &*slot;
+    let page = core.options().replay_page_bytes;
+    match K::load(&core.0.shared.store, key, what, page, &served.metrics).await {
+        Ok(part) => Input::Loaded(part),
+        Err(error) => Input::LoadFailed(format!(
+            "the state of entity [{}] cannot be read: {error}",
+            key.entity_id()
+        )),
     }
 }
 
