@@ -31,9 +31,10 @@ mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use cloudstate_store::{Backend, Error, Layout, Leases, Reader, Writer};
+use rusqlite::Connection;
 
 use files::{Files, LockFile};
 
@@ -42,6 +43,9 @@ pub use schema::FORMAT;
 /// A store in a directory.
 pub struct Sqlite {
     files: Arc<Files>,
+    /// The connection of the open, until a writer takes it. The only connection of a file reads the whole write-ahead log
+    /// after a crash, and forgets what it learnt when it is closed: so one is kept from the open on. Before the lock: closed before that is released.
+    first: Mutex<Option<Connection>>,
     lock: Mutex<Lock>,
 }
 
@@ -64,7 +68,7 @@ impl Sqlite {
         let lock = Arc::new(files.lock()?);
         schema::check_untouched(&files)?;
         wal::check(&files)?;
-        schema::open_or_create(&files)?;
+        let first = schema::open_or_create(&files)?;
         let shared = Arc::downgrade(&lock);
         Ok(Sqlite {
             files: Arc::new(files),
@@ -72,6 +76,7 @@ impl Sqlite {
                 unused: Some(lock),
                 shared,
             }),
+            first: Mutex::new(Some(first)),
         })
     }
 
@@ -99,6 +104,10 @@ impl Sqlite {
         queries::verify(&files, &files.connect_read_only()?)
     }
 
+    fn first(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn hold_lock(&self) -> Result<Arc<LockFile>, Error> {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = lock.unused.take().or_else(|| lock.shared.upgrade()) {
@@ -116,15 +125,18 @@ impl Backend for Sqlite {
     }
 
     fn layout(&self, wanted: &Layout) -> Result<Layout, Error> {
-        schema::layout(&self.files, wanted)
+        match &*self.first() {
+            Some(first) => schema::layout(&self.files, first, wanted),
+            None => schema::layout(&self.files, &self.files.connect()?, wanted),
+        }
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, Error> {
         let lock = self.hold_lock()?;
-        Ok(Box::new(writer::SqliteWriter::open(
-            Arc::clone(&self.files),
-            lock,
-        )?))
+        let first = self.first().take();
+        let connection = first.map_or_else(|| self.files.connect(), Ok)?;
+        let files = Arc::clone(&self.files);
+        Ok(Box::new(writer::SqliteWriter::new(files, connection, lock)))
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -131,15 +131,16 @@ fn number(header: &[u8], at: usize) -> i64 {
         .fold(0, |number, byte| number << 8 | i64::from(*byte))
 }
 
-/// Makes the tables in a new file; else makes sure that the file has them.
-pub(crate) fn open_or_create(files: &Files) -> Result<(), Error> {
+/// Makes the tables in a new file; else makes sure that the file has them. Answers the connection, which may write.
+pub(crate) fn open_or_create(files: &Files) -> Result<Connection, Error> {
     let mut connection = files.connect()?;
     if !is_new(files, &connection)? {
-        return check_format(files, &connection);
+        check_format(files, &connection)?;
+        return Ok(connection);
     }
     create(&mut connection).map_err(|error| failed(files, "making the store", error))?;
     files.sync_directory();
-    Ok(())
+    Ok(connection)
 }
 
 pub(crate) fn check_read_only(files: &Files) -> Result<(), Error> {
@@ -177,10 +178,9 @@ fn pragma(files: &Files, connection: &Connection, name: &str) -> Result<i64, Err
 }
 
 /// Keeps the layout if none is kept, and answers the kept one.
-pub(crate) fn layout(files: &Files, wanted: &Layout) -> Result<Layout, Error> {
-    let connection = files.connect()?;
+pub(crate) fn layout(files: &Files, connection: &Connection, wanted: &Layout) -> Result<Layout, Error> {
     let keep = "INSERT INTO deployment (id, shards, algorithm, high) VALUES (1, ?1, ?2, 0)";
-    if let Some(stored) = stored_layout(files, &connection)? {
+    if let Some(stored) = stored_layout(files, connection)? {
         return Ok(stored);
     }
     let kept = connection.execute(keep, (wanted.shards, &wanted.algorithm));

@@ -27,17 +27,16 @@ pub(crate) struct SqliteWriter {
 }
 
 impl SqliteWriter {
-    pub(crate) fn open(files: Arc<Files>, lock: Arc<LockFile>) -> Result<SqliteWriter, Error> {
-        let connection = files.connect()?;
+    pub(crate) fn new(files: Arc<Files>, connection: Connection, lock: Arc<LockFile>) -> SqliteWriter {
         let checkpoints = Checkpoints::new(Arc::clone(&files));
-        Ok(SqliteWriter {
+        SqliteWriter {
             files,
             connection,
             checkpoints,
             next_entity: 0,
             suspect: false,
             _lock: lock,
-        })
+        }
     }
 
     fn take_all(&mut self, owner: OwnerId) -> Result<Vec<Held>, Error> {
