@@ -48,8 +48,10 @@ pub(super) fn read(environment: &Environment, errors: &mut Vec<Error>) -> Vec<Se
 }
 
 fn find(name: &str) -> Option<&'static Key> {
+    // Only one of ours is worth deriving every key's variable for.
+    let derived = name.starts_with(PREFIX);
     KEYS.iter()
-        .find(|key| key.variables.contains(&name) || key.variable() == name)
+        .find(|key| key.variables.contains(&name) || (derived && key.variable() == name))
 }
 
 fn is_ours(name: &str) -> bool {
