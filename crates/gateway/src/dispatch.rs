@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use cloudstate_runtime::Router;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::ORIGIN;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -15,16 +17,18 @@ use crate::web::grpc_web;
 use crate::{grpc, transcode};
 
 /// Answers one request: gRPC or gRPC-Web if its content type says so, else HTTP. Never fails: errors are answers.
-pub(crate) async fn respond<R: Router>(
+pub(crate) fn respond<R: Router>(
     core: Rc<Core<R>>,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> impl Future<Output = Result<Response<Body>, Infallible>> {
     let front = core.current();
-    if request.version() == Version::HTTP_2 && grpc::is_grpc(request.headers()) {
-        return Ok(grpc::serve(core, front, request).await);
-    }
-    // In a box: it is rarer and its state is larger, which would grow the task of every gRPC call.
-    Ok(Box::pin(from_the_web(core, front, request)).await)
+    let answer = if request.version() == Version::HTTP_2 && grpc::is_grpc(request.headers()) {
+        Either::Left(grpc::serve(core, &front, request))
+    } else {
+        // In a box: it is rarer and its state is larger, which would grow the task of every gRPC call.
+        Either::Right(Box::pin(from_the_web(core, front, request)))
+    };
+    answer.map(Ok)
 }
 
 /// Answers what a browser can send, which native gRPC is not.

@@ -121,7 +121,7 @@ fn new_slot<K: Held>(core: &Core, key: EntityKey, served: Rc<Served>) -> Rc<Slot
 /// the function closed long ago costs no command.
 fn look_for_news<K: Stored>(slot: &Rc<Slot<K>>, actions: &mut Actions<K>) {
     let mut stream = slot.stream.borrow_mut();
-    let Some((_, receiver)) = stream.as_mut() else {
+    let Some((_, receiver)) = stream.as_deref_mut() else {
         return;
     };
     let Some(news) = receiver.message::<K::Out>().now_or_never() else {
@@ -143,7 +143,7 @@ fn received<K: Stored>(message: Result<Option<K::Out>, cloudstate_function::Erro
 struct Driver<K: Stored> {
     core: Core,
     slot: Rc<Slot<K>>,
-    stream: Option<(StreamSender, StreamReceiver)>,
+    stream: Option<Box<(StreamSender, StreamReceiver)>>,
     /// When the turn, the loading or the closing takes too long.
     deadline: Instant,
     /// When the activation, or the turn, began.
@@ -214,7 +214,7 @@ impl<K: Held> Driver<K> {
 
     /// Waits for the function.
     async fn listen(&mut self) -> Input<K, Waiter> {
-        let Some((_, receiver)) = self.stream.as_mut() else {
+        let Some((_, receiver)) = self.stream.as_deref_mut() else {
             return Input::Closed(None);
         };
         let message = timeout_at(self.deadline, receiver.message::<K::Out>()).await;
@@ -258,7 +258,7 @@ impl<K: Held> Driver<K> {
             self.loading = false;
             self.slot.served.metrics.recovered(self.began.elapsed());
         }
-        broken.or(result)
+        broken.map(|broken| *broken).or(result)
     }
 
     fn perform_now(&mut self, action: Action<K, Waiter>) {
@@ -274,7 +274,7 @@ impl<K: Held> Driver<K> {
                 tracing::error!(service = %served.service.name, entity = %key.entity_id(), "{text}");
             }
             Action::HalfClose => {
-                if let Some((sender, _)) = self.stream.as_mut() {
+                if let Some((sender, _)) = self.stream.as_deref_mut() {
                     sender.finish();
                 }
                 self.arm(self.core.options().close_timeout);
@@ -337,7 +337,7 @@ impl<K: Held> Driver<K> {
         self.loading = true;
         match timeout_at(self.deadline, self.core.0.link.open(K::PATH)).await {
             Ok(Ok(stream)) => {
-                self.stream = Some(stream);
+                self.stream = Some(Box::new(stream));
                 Input::Opened
             }
             Ok(Err(error)) => Input::OpenFailed(error.to_string()),
@@ -349,7 +349,8 @@ impl<K: Held> Driver<K> {
     fn begin_load(&mut self, what: K::Load) -> LocalBoxFuture<'static, Input<K, Waiter>> {
         // A long replay may take longer than a turn: each page has the time of one.
         self.deadline = Instant::now() + self.core.options().turn_timeout;
-        let mut reading: LocalBoxFuture<'static, _> = Box::pin(read(self.core.clone(), self.slot.clone(), what));
+        let mut reading: LocalBoxFuture<'static, _> =
+            Box::pin(read(self.core.clone(), self.slot.clone(), what));
         match reading.as_mut().now_or_never() {
             Some(read) => Box::pin(std::future::ready(read)),
             None => reading,
@@ -357,33 +358,33 @@ impl<K: Held> Driver<K> {
     }
 
     /// Sends without waiting if the function's flow control leaves room, as it mostly does.
-    async fn send(&mut self, message: &K::In) -> Result<(), Input<K, Waiter>> {
-        let Some((sender, _)) = self.stream.as_mut() else {
-            return Err(Input::Closed(None));
+    async fn send(&mut self, message: &K::In) -> Result<(), Box<Input<K, Waiter>>> {
+        let Some((sender, _)) = self.stream.as_deref_mut() else {
+            return Err(Box::new(Input::Closed(None)));
         };
         match sender.try_send(message) {
             Ok(true) => Ok(()),
             // Boxed, as below: it is rare, and would take room in the task of every command.
             Ok(false) => Box::pin(self.send_when_ready(message)).await,
-            Err(error) => Err(Box::pin(self.last_words(&error)).await),
+            Err(error) => Err(Box::new(Box::pin(self.last_words(&error)).await)),
         }
     }
 
-    async fn send_when_ready(&mut self, message: &K::In) -> Result<(), Input<K, Waiter>> {
-        let Some((sender, _)) = self.stream.as_mut() else {
-            return Err(Input::Closed(None));
+    async fn send_when_ready(&mut self, message: &K::In) -> Result<(), Box<Input<K, Waiter>>> {
+        let Some((sender, _)) = self.stream.as_deref_mut() else {
+            return Err(Box::new(Input::Closed(None)));
         };
         match timeout_at(self.deadline.max(Instant::now()), sender.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.last_words(&error).await),
-            Err(_) => Err(Input::TimedOut),
+            Ok(Err(error)) => Err(Box::new(self.last_words(&error).await)),
+            Err(_) => Err(Box::new(Input::TimedOut)),
         }
     }
 
     /// The function may have said why before it closed the stream.
     async fn last_words(&mut self, error: &cloudstate_function::Error) -> Input<K, Waiter> {
         let closed = || Input::Closed(Some(error.to_string()));
-        let Some((_, receiver)) = self.stream.as_mut() else {
+        let Some((_, receiver)) = self.stream.as_deref_mut() else {
             return closed();
         };
         match timeout_at(self.deadline, receiver.message::<K::Out>()).await {

@@ -68,7 +68,8 @@ pub(crate) struct Slot<K: Stored> {
     pub(crate) key: EntityKey,
     pub(crate) served: Rc<Served>,
     pub(crate) activation: RefCell<Activation<K, Waiter>>,
-    pub(crate) stream: RefCell<Option<(StreamSender, StreamReceiver)>>,
+    /// Boxed, because it goes from here to the task and back with every command.
+    pub(crate) stream: RefCell<Option<Box<(StreamSender, StreamReceiver)>>>,
     /// A task drives the machine; it will see what is put in.
     pub(crate) driven: Cell<bool>,
     /// When the activation began.

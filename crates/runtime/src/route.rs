@@ -1,5 +1,6 @@
 //! From a call to its replies, through entities, actions, forwards.
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,8 @@ use cloudstate_entity::{Answer, Command, TurnError, action};
 use cloudstate_protocol::action::{ActionCommand, ActionResponse};
 use cloudstate_protocol::{self as protocol, Any, Metadata, client_action, names};
 use cloudstate_store::EntityKey;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Permit;
@@ -24,8 +26,55 @@ impl Router for Core {
         let core = self.clone();
         async move {
             let permit = core.admit(&call.input)?;
-            let replies = core.route(call, Context::default()).await?;
+            let replies = core.route(call, Context::default())?.replies().await?;
             Ok(hold(replies, permit))
+        }
+    }
+}
+
+/// A call on its way. Every client's call holds one while it waits: what a command of an entity needs is kept small, the
+/// rest is boxed.
+enum Routed {
+    Turn(Turn),
+    Other(LocalBoxFuture<'static, Result<Replies, CallError>>),
+}
+
+impl Routed {
+    async fn replies(self) -> Result<Replies, CallError> {
+        match self {
+            Routed::Turn(turn) => turn.replies().await,
+            Routed::Other(replies) => replies.await,
+        }
+    }
+}
+
+/// What the client gets: known, or that of a forward.
+type Concluded<'a> =
+    Either<Ready<Result<Replies, CallError>>, LocalBoxFuture<'a, Result<Replies, CallError>>>;
+
+/// A command that its entity has.
+struct Turn {
+    core: Core,
+    method: Arc<Method>,
+    deadline: Option<Instant>,
+    context: Context,
+    answered: oneshot::Receiver<Result<Answer, TurnError>>,
+}
+
+impl Turn {
+    async fn replies(self) -> Result<Replies, CallError> {
+        match within(self.deadline, self.answered).await? {
+            Ok(Ok(answer)) => {
+                let concluded = self
+                    .core
+                    .conclude(answer, &self.method, self.deadline, self.context);
+                concluded.await
+            }
+            Ok(Err(error)) => Err(self.core.turn_error(error)),
+            // The command was dropped unsent: its core ended.
+            Err(_) => Err(CallError::FunctionUnavailable(
+                "the proxy is shutting down".to_owned(),
+            )),
         }
     }
 }
@@ -64,33 +113,34 @@ impl Core {
         })
     }
 
-    /// Runs a call, whoever makes it.
-    pub(crate) async fn route(&self, call: Call, context: Context) -> Result<Replies, CallError> {
+    /// Starts a call, whoever makes it.
+    fn route(&self, call: Call, context: Context) -> Result<Routed, CallError> {
         let Call {
             method,
             input,
             metadata,
             deadline,
         } = call;
-        match method.service.kind {
-            EntityKind::EventSourced | EntityKind::Value => {
-                let Input::One(payload) = input else {
-                    return Err(CallError::InvalidRequest(format!(
-                        "{} takes one request, not a stream",
-                        method.path
-                    )));
-                };
-                self.entity_call(method, payload, metadata, deadline, context)
-                    .await
+        match (method.service.kind, input) {
+            (EntityKind::EventSourced | EntityKind::Value, Input::One(payload)) => {
+                let turn = self.command(method, payload, metadata, deadline, context)?;
+                Ok(Routed::Turn(turn))
             }
-            EntityKind::Action if method.client_streaming || method.server_streaming => Ok(Replies::Stream(
-                streams::action_stream(self, method, input, metadata, deadline, context),
-            )),
-            // Boxed, so that calls of entities need no room for it.
-            EntityKind::Action => {
-                Box::pin(self.action_call(method, input, metadata, deadline, context)).await
+            (EntityKind::Action, input) if method.client_streaming || method.server_streaming => {
+                let replies = streams::action_stream(self, method, input, metadata, deadline, context);
+                Ok(Routed::Other(Box::pin(ready(Ok(Replies::Stream(replies))))))
             }
-            EntityKind::Crdt => Err(CallError::Status {
+            (EntityKind::Action, Input::One(payload)) => {
+                let core = self.clone();
+                Ok(Routed::Other(Box::pin(async move {
+                    core.action_call(method, payload, metadata, deadline, context)
+                        .await
+                })))
+            }
+            (EntityKind::EventSourced | EntityKind::Value | EntityKind::Action, Input::Stream(_)) => Err(
+                CallError::InvalidRequest(format!("{} takes one request, not a stream", method.path)),
+            ),
+            (EntityKind::Crdt, _) => Err(CallError::Status {
                 code: Code::Unimplemented,
                 message: format!(
                     "{} belongs to a CRDT entity, which this version does not serve",
@@ -100,7 +150,34 @@ impl Core {
         }
     }
 
-    async fn entity_call(
+    /// Gives a command to its entity.
+    fn command(
+        &self,
+        method: Arc<Method>,
+        payload: Bytes,
+        metadata: Metadata,
+        deadline: Option<Instant>,
+        context: Context,
+    ) -> Result<Turn, CallError> {
+        let key = entity_key(&method, &payload)?;
+        let (caller, answered) = waiter(method.clone(), context.clone());
+        let command = Command {
+            caller,
+            name: method.name.clone(),
+            payload: request(&method, payload),
+            metadata: method.service.command_metadata.then_some(metadata),
+        };
+        self.dispatch(key, &method.service, command)?;
+        Ok(Turn {
+            core: self.clone(),
+            method,
+            deadline,
+            context,
+            answered,
+        })
+    }
+
+    async fn action_call(
         &self,
         method: Arc<Method>,
         payload: Bytes,
@@ -108,43 +185,6 @@ impl Core {
         deadline: Option<Instant>,
         context: Context,
     ) -> Result<Replies, CallError> {
-        let key = entity_key(&method, &payload)?;
-        let (caller, answered) = waiter(method.clone(), context.clone());
-        let command = Command {
-            caller,
-            name: method.name.clone(),
-            payload: Any {
-                type_url: method.input_type_url.to_string(),
-                value: payload,
-            },
-            metadata: method.service.command_metadata.then_some(metadata),
-        };
-        self.dispatch(key, &method.service, command)?;
-        let answered = within(deadline, answered).await?;
-        match answered {
-            Ok(Ok(answer)) => self.conclude(answer, &method, deadline, context).await,
-            Ok(Err(error)) => Err(self.turn_error(error)),
-            // The command was dropped unsent: its core ended.
-            Err(_) => Err(CallError::FunctionUnavailable(
-                "the proxy is shutting down".to_owned(),
-            )),
-        }
-    }
-
-    async fn action_call(
-        &self,
-        method: Arc<Method>,
-        input: Input,
-        metadata: Metadata,
-        deadline: Option<Instant>,
-        context: Context,
-    ) -> Result<Replies, CallError> {
-        let Input::One(payload) = input else {
-            return Err(CallError::InvalidRequest(format!(
-                "{} takes one request, not a stream",
-                method.path
-            )));
-        };
         let mut counted = ActionCommands::begin(self, &method);
         let command = unary_command(&method, payload, metadata);
         let limit = counted.began + self.options().turn_timeout;
@@ -185,15 +225,15 @@ impl Core {
         answer
     }
 
-    /// What the client gets of an answer whose effects have run.
-    pub(crate) async fn conclude(
-        &self,
+    /// What the client gets of an answer whose effects have run. Known at once, unless it is a forward.
+    pub(crate) fn conclude<'a>(
+        &'a self,
         answer: Answer,
-        method: &Arc<Method>,
+        method: &'a Arc<Method>,
         deadline: Option<Instant>,
         context: Context,
-    ) -> Result<Replies, CallError> {
-        match answer.action {
+    ) -> Concluded<'a> {
+        let known = match answer.action {
             None => Ok(Replies::None),
             Some(client_action::Action::Reply(reply)) => Ok(Replies::One(self.reply(reply, method))),
             Some(client_action::Action::Failure(failure)) => {
@@ -201,25 +241,36 @@ impl Core {
                 Err(CallError::Failure(failure.description))
             }
             Some(client_action::Action::Forward(forward)) => {
-                let protocol::Forward {
-                    service_name,
-                    command_name,
-                    payload,
-                    metadata,
-                } = forward;
                 self.0.metrics.forwards.inc();
-                let context = context.followed(How::Forward, method);
-                let follow = self.follow(&service_name, &command_name, payload, metadata, context);
-                let outcome = within(deadline, follow).await?;
-                outcome.map_err(|error| {
-                    if answer.took_effect {
-                        error.after_effect(&method.path)
-                    } else {
-                        error
-                    }
-                })
+                let took_effect = answer.took_effect;
+                let followed = self.forward(forward, method, deadline, context);
+                return Either::Right(Box::pin(async move {
+                    followed.await.map_err(|error| match took_effect {
+                        true => error.after_effect(&method.path),
+                        false => error,
+                    })
+                }));
             }
-        }
+        };
+        Either::Left(ready(known))
+    }
+
+    async fn forward(
+        &self,
+        forward: protocol::Forward,
+        method: &Arc<Method>,
+        deadline: Option<Instant>,
+        context: Context,
+    ) -> Result<Replies, CallError> {
+        let protocol::Forward {
+            service_name,
+            command_name,
+            payload,
+            metadata,
+        } = forward;
+        let context = context.followed(How::Forward, method);
+        let follow = self.follow(&service_name, &command_name, payload, metadata, context);
+        within(deadline, follow).await?
     }
 
     fn reply(&self, reply: protocol::Reply, method: &Arc<Method>) -> Reply {
@@ -256,7 +307,7 @@ impl Core {
                 metadata: metadata.unwrap_or_default(),
                 deadline: None,
             };
-            self.route(call, context).await
+            self.route(call, context)?.replies().await
         })
     }
 
@@ -326,14 +377,14 @@ fn entity_key(method: &Method, payload: &Bytes) -> Result<EntityKey, CallError> 
         .map_err(|error| CallError::InvalidRequest(error.to_string()))
 }
 
-/// Awaits until the caller's deadline.
+/// Awaits until the caller's deadline. Boxed then: a timer is larger than most of what is awaited here.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     future: impl Future<Output = T>,
 ) -> Result<T, CallError> {
     match deadline {
         None => Ok(future.await),
-        Some(deadline) => timeout_at(deadline, future)
+        Some(deadline) => Box::pin(timeout_at(deadline, future))
             .await
             .map_err(|_| CallError::DeadlineExceeded("the deadline of the call has passed".to_owned())),
     }

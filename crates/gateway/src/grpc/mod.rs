@@ -10,14 +10,17 @@ mod frame;
 mod reply;
 mod timeout;
 
+use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use cloudstate_protocol::Metadata;
-use cloudstate_runtime::{Call, CallError, Code, Input, Replies, Router};
+use cloudstate_runtime::{Call, CallError, Code, Input, Replies, Reply, ReplyStream, RequestStream, Router};
 use futures_core::Stream;
+use futures_util::StreamExt;
+use futures_util::future::Either;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -50,38 +53,23 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// Answers one gRPC request, whatever brought its frames.
-pub(crate) async fn serve<R: Router, B: RequestBody>(
+///
+/// The headers are read at once: they do not live in the waiting call, whose size counts, for every call is one.
+pub(crate) fn serve<R: Router, B: RequestBody>(
     core: Rc<Core<R>>,
-    front: Rc<CoreFront>,
+    front: &CoreFront,
     request: Request<B>,
-) -> Response<Body> {
-    // The headers live in this block only, not in the waiting call.
-    let (route, accepted, body) = {
-        let (head, body) = request.into_parts();
-        let Some(route) = front.route(head.uri.path()) else {
-            let mut in_flight = InFlight::begin(&front.unknown);
-            return reply::failed(&unknown_method(&front, head.uri.path()), &mut in_flight);
-        };
-        (route.clone(), Accepted::read(&core, &front, route, &head), body)
+) -> impl Future<Output = Response<Body>> + use<R, B> {
+    let (head, body) = request.into_parts();
+    let Some(route) = front.route(head.uri.path()) else {
+        let mut in_flight = InFlight::begin(&front.unknown);
+        let status = unknown_method(front, head.uri.path());
+        return Either::Left(ready(reply::failed(&status, &mut in_flight)));
     };
     let mut in_flight = InFlight::begin(&route.counters);
-    let outcome = match accepted {
-        Ok(accepted) => {
-            let (deadline, form) = (accepted.deadline, accepted.form);
-            // Pinned here and lent: moved in, it would take its room in this future twice.
-            let answering = std::pin::pin!(answer(&core, &route, accepted, body));
-            within(deadline, answering)
-                .await
-                .map(|replies| (replies, deadline, form))
-        }
-        Err(status) => Err(status),
-    };
-    match outcome {
-        Ok((Answer::Whole(reply), _, form)) => reply::whole(reply, form, &route, &mut in_flight),
-        Ok((Answer::Begun(first, rest), deadline, form)) => {
-            reply::streamed(first, rest, form, deadline, &route, in_flight)
-        }
-        Err(status) => reply::failed(&status, &mut in_flight),
+    match Accepted::read(&core, front, route, &head, body) {
+        Ok(accepted) => Either::Right(accepted.answer(core, route.clone(), in_flight)),
+        Err(status) => Either::Left(ready(reply::failed(&status, &mut in_flight))),
     }
 }
 
@@ -92,16 +80,28 @@ pub(crate) struct Form {
     gzip_from: Option<usize>,
 }
 
-/// What the headers of a request say.
-struct Accepted {
+/// A request whose headers are in order.
+struct Accepted<B> {
     metadata: Metadata,
     deadline: Option<Instant>,
-    encoding: Encoding,
     form: Form,
+    requests: Requests<B>,
 }
 
-impl Accepted {
-    fn read<R>(core: &Core<R>, front: &CoreFront, route: &Route, head: &Parts) -> Result<Self, Status> {
+/// Where the request messages of a call come from.
+enum Requests<B> {
+    One(Messages<B>),
+    Stream(RequestStream),
+}
+
+impl<B: RequestBody> Accepted<B> {
+    fn read<R>(
+        core: &Core<R>,
+        front: &CoreFront,
+        route: &Route,
+        head: &Parts,
+        body: B,
+    ) -> Result<Self, Status> {
         if head.method != Method::POST {
             return Err(Status::new(Code::Unimplemented, "a gRPC request must be a POST"));
         }
@@ -115,12 +115,63 @@ impl Accepted {
         };
         let gzip_from = core.options.compress_replies_from;
         let gzip_from = gzip_from.filter(|_| Encoding::for_reply(&head.headers) == Encoding::Gzip);
+        let deadline = timeout::deadline(&head.headers)?;
+        let encoding = Encoding::of_request(&head.headers)?;
+        let messages = Messages::new(body, encoding, core.options.max_request_bytes);
         Ok(Accepted {
             metadata,
-            deadline: timeout::deadline(&head.headers)?,
-            encoding: Encoding::of_request(&head.headers)?,
+            deadline,
             form: Form { gzip_from },
+            requests: match route.client_streaming {
+                true => Requests::Stream(Box::pin(UntilError(Some(messages)))),
+                false => Requests::One(messages),
+            },
         })
+    }
+
+    async fn answer<R: Router>(
+        mut self,
+        core: Rc<Core<R>>,
+        route: Rc<Route>,
+        mut in_flight: InFlight,
+    ) -> Response<Body> {
+        let (deadline, form) = (self.deadline, self.form);
+        // Pinned here and lent: moved in, it would take its room in this future twice.
+        let begun = within(deadline, std::pin::pin!(self.begin(&core, &route))).await;
+        match begun {
+            Ok(Begun::Whole(reply)) => reply::whole(reply, form, &route, &mut in_flight),
+            Ok(Begun::Stream(first, rest)) => reply::streamed(first, rest, form, deadline, &route, in_flight),
+            Err(status) => reply::failed(&status, &mut in_flight),
+        }
+    }
+
+    /// Runs the call up to its first reply, whose metadata decides the headers.
+    async fn begin<R: Router>(&mut self, core: &Rc<Core<R>>, route: &Route) -> Result<Begun, Status> {
+        let input = match &mut self.requests {
+            Requests::One(messages) => {
+                Input::One(only_message(messages, core.options.body_read_timeout).await?)
+            }
+            Requests::Stream(stream) => {
+                Input::Stream(std::mem::replace(stream, Box::pin(futures_util::stream::empty())))
+            }
+        };
+        let replies = match &route.target {
+            Target::Function(method) => {
+                let call = Call {
+                    method: method.clone(),
+                    input,
+                    metadata: std::mem::take(&mut self.metadata),
+                    deadline: self.deadline,
+                };
+                core.router.call(call).await?
+            }
+            Target::Builtin(builtin) => builtin::call(*builtin, core, input)?,
+        };
+        match replies {
+            Replies::None => Ok(Begun::Whole(None)),
+            Replies::One(reply) => Ok(Begun::Whole(Some(reply))),
+            Replies::Stream(replies) => Box::pin(first(replies)).await,
+        }
     }
 }
 
@@ -135,52 +186,18 @@ fn unknown_method(front: &CoreFront, path: &str) -> Status {
 }
 
 /// An answer whose beginning is known.
-enum Answer {
+enum Begun {
     /// All of it.
-    Whole(Option<cloudstate_runtime::Reply>),
+    Whole(Option<Reply>),
     /// The first reply, and a stream of the rest.
-    Begun(cloudstate_runtime::Reply, cloudstate_runtime::ReplyStream),
+    Stream(Reply, ReplyStream),
 }
 
-async fn answer<R: Router, B: RequestBody>(
-    core: &Rc<Core<R>>,
-    route: &Route,
-    accepted: Accepted,
-    body: B,
-) -> Result<Answer, Status> {
-    let mut messages = Messages::new(body, accepted.encoding, core.options.max_request_bytes);
-    let input = if route.client_streaming {
-        Input::Stream(Box::pin(Requests(Some(messages))))
-    } else {
-        Input::One(only_message(&mut messages, core.options.body_read_timeout).await?)
-    };
-    let replies = match &route.target {
-        Target::Function(method) => {
-            let (method, metadata, deadline) = (method.clone(), accepted.metadata, accepted.deadline);
-            core.router
-                .call(Call {
-                    method,
-                    input,
-                    metadata,
-                    deadline,
-                })
-                .await?
-        }
-        Target::Builtin(builtin) => builtin::call(*builtin, core, input)?,
-    };
-    begin(replies).await
-}
-
-/// Waits for the first reply: its metadata decides the headers.
-async fn begin(replies: Replies) -> Result<Answer, Status> {
-    match replies {
-        Replies::None => Ok(Answer::Whole(None)),
-        Replies::One(reply) => Ok(Answer::Whole(Some(reply))),
-        Replies::Stream(mut rest) => match std::future::poll_fn(|cx| rest.as_mut().poll_next(cx)).await {
-            None => Ok(Answer::Whole(None)),
-            Some(Ok(first)) => Ok(Answer::Begun(first, rest)),
-            Some(Err(error)) => Err(error.into()),
-        },
+async fn first(mut replies: ReplyStream) -> Result<Begun, Status> {
+    match replies.next().await {
+        None => Ok(Begun::Whole(None)),
+        Some(Ok(first)) => Ok(Begun::Stream(first, replies)),
+        Some(Err(error)) => Err(error.into()),
     }
 }
 
@@ -192,7 +209,8 @@ pub(crate) async fn within<T>(
     let mut work = std::pin::pin!(work);
     match deadline {
         None => work.as_mut().await,
-        Some(deadline) => timeout_at(deadline, work.as_mut())
+        // In a box, because a timer is large and most calls have none.
+        Some(deadline) => Box::pin(timeout_at(deadline, work.as_mut()))
             .await
             .unwrap_or_else(|_| Err(deadline_passed())),
     }
@@ -213,7 +231,9 @@ async fn only_message<B: RequestBody>(
     let mut only = std::pin::pin!(messages.only());
     match futures_util::poll!(only.as_mut()) {
         Poll::Ready(message) => message,
-        Poll::Pending => timeout(limit, only).await.unwrap_or_else(|_| Err(too_slow())),
+        Poll::Pending => Box::pin(timeout(limit, only))
+            .await
+            .unwrap_or_else(|_| Err(too_slow())),
     }
 }
 
@@ -225,16 +245,16 @@ fn too_slow() -> Status {
 }
 
 /// The request messages as the router takes them; ends after the first error.
-struct Requests<B>(Option<Messages<B>>);
+struct UntilError<B>(Option<Messages<B>>);
 
-impl<B: RequestBody> Stream for Requests<B> {
+impl<B: RequestBody> Stream for UntilError<B> {
     type Item = Result<bytes::Bytes, CallError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(messages) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        let next = ready!(messages.poll_next(cx));
+        let next = task::ready!(messages.poll_next(cx));
         if !matches!(next, Some(Ok(_))) {
             self.0 = None;
         }

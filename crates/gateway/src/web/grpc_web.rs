@@ -80,8 +80,8 @@ pub(crate) async fn serve<R: Router>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let response = match form.request {
-        Coding::Binary => grpc::serve(core, front, request).await,
-        Coding::Text => grpc::serve(core, front, request.map(Decoded::new)).await,
+        Coding::Binary => grpc::serve(core, &front, request).await,
+        Coding::Text => grpc::serve(core, &front, request.map(Decoded::new)).await,
     };
     form.reply.translate(response)
 }
