@@ -34,7 +34,9 @@ pub use front::{Front, Routes};
 pub use gateway::Gateway;
 pub use metrics::Metrics;
 pub use options::Options;
-pub use transcode::{LineSplitter, LineTooLong};
+pub use transcode::{
+    LineSplitter, LineTooLong, Parameter, Refused, Transcoded, parse_query, transcode, transcode_reply,
+};
 pub use web::{Cors, MalformedOrigin, MalformedText, Origins, TextDecoder};
 
 /// Generated messages of the protocols that the gateway itself serves.

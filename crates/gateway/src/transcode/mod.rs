@@ -12,6 +12,7 @@ mod http_body;
 mod json;
 mod lines;
 mod locate;
+mod offline;
 mod parameters;
 mod probe;
 mod query;
@@ -28,9 +29,9 @@ use std::rc::Rc;
 use cloudstate_catalog::http::{HttpBinding, Route as Found, RouteMatch};
 use cloudstate_protocol::Metadata;
 use cloudstate_runtime::{Call, Code, Input, Replies, Router};
-use http::header::ALLOW;
+use http::header::{ALLOW, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -42,6 +43,8 @@ use crate::status::Status;
 use crate::{grpc, metadata};
 
 pub use lines::{LineSplitter, LineTooLong};
+pub use offline::{Refused, Transcoded, transcode, transcode_reply};
+pub use query::{Parameter, parse as parse_query};
 
 use content::Content;
 use requests::{Fault, Reader, Requests};
@@ -55,6 +58,10 @@ pub(crate) async fn serve<R: Router>(
     let is_head = request.method() == Method::HEAD;
     let (head, body) = request.into_parts();
     let response = match &front.shared.routes {
+        _ if names_no_host(head.version, &head.headers) => {
+            let text = "a request of HTTP/1.1 must have exactly one Host header";
+            reply::failed(&Status::new(Code::InvalidArgument, text))
+        }
         _ if is_of_grpc_family(&head.headers) => reply::failed(&unsupported_grpc()),
         Some(routes) => find(&core, &front, routes, &head, body).await,
         None => reply::failed(&unavailable(&front)),
@@ -88,10 +95,7 @@ async fn find<R: Router>(
     match found {
         Found::MethodNotAllowed { allow } => method_not_allowed(&head.method, path, &allow),
         Found::Malformed { reason } => reply::failed(&Status::new(Code::InvalidArgument, reason)),
-        Found::Found(_) | Found::NotFound => reply::failed(&Status::new(
-            Code::NotFound,
-            format!("nothing is served at [{path}]"),
-        )),
+        Found::Found(_) | Found::NotFound => reply::failed(&Status::new(Code::NotFound, nothing_at(path))),
     }
 }
 
@@ -243,13 +247,25 @@ fn unavailable(front: &CoreFront) -> Status {
 }
 
 fn method_not_allowed(method: &Method, path: &str, allow: &str) -> Response<Body> {
-    let text = format!("[{path}] does not answer to {method}; it does to {allow}");
-    let status = Status::new(Code::Unimplemented, text).with_http(StatusCode::METHOD_NOT_ALLOWED);
-    let mut response = reply::failed(&status);
+    let mut response = reply::failed(&not_allowed(method, path, allow));
     if let Ok(allow) = HeaderValue::try_from(allow) {
         response.headers_mut().insert(ALLOW, allow);
     }
     response
+}
+
+fn not_allowed(method: &Method, path: &str, allow: &str) -> Status {
+    let text = format!("[{path}] does not answer to {method}; it does to {allow}");
+    Status::new(Code::Unimplemented, text).with_http(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+fn nothing_at(path: &str) -> String {
+    format!("nothing is served at [{path}]")
+}
+
+/// A request of HTTP/1.1 names its host once. Source: RFC 9112, 3.2.
+fn names_no_host(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_11 && headers.get_all(HOST).iter().count() != 1
 }
 
 fn is_of_grpc_family(headers: &HeaderMap) -> bool {

@@ -3,10 +3,13 @@
 use std::borrow::Cow;
 
 /// A decoded name and its value.
-type Parameter<'q> = (Cow<'q, str>, Cow<'q, str>);
+pub type Parameter<'q> = (Cow<'q, str>, Cow<'q, str>);
 
-/// The decoded names and values of a query, in order. `Err` holds a parameter that is not correctly encoded.
-pub(super) fn parse(query: &str) -> Result<Vec<Parameter<'_>>, &str> {
+/// The decoded names and values of a query, in order.
+///
+/// # Errors
+/// The parameter, which has a `%` without two hexadecimal digits or is not UTF-8.
+pub fn parse(query: &str) -> Result<Vec<Parameter<'_>>, &str> {
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
     parameters
         .map(|parameter| {

@@ -51,6 +51,15 @@ fn http_1_is_served_on_the_same_port() {
         )
         .await;
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        // A host is named once.
+        for hosts in ["", "Host: x\r\nHost: x\r\n"] {
+            let get = format!("GET /carts/c HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+            let answer = http1(server.port, &get).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            assert!(answer.contains("exactly one Host header"), "{answer}");
+        }
+        let answer = http1(server.port, "GET /carts/c HTTP/1.0\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
         // gRPC needs HTTP/2.
         let answer = http1(
             server.port,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod arbitrary;
 #[path = "../common/mod.rs"]
 mod common;
 mod endpoints;
