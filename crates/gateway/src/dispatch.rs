@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use cloudstate_runtime::Router;
 use futures_util::FutureExt;
-use futures_util::future::Either;
+use futures_util::future::LocalBoxFuture;
 use http::header::ORIGIN;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -22,11 +22,12 @@ pub(crate) fn respond<R: Router>(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> {
     let front = core.current();
-    let answer = if request.version() == Version::HTTP_2 && grpc::is_grpc(request.headers()) {
-        Either::Left(grpc::serve(core, &front, request))
+    // In a box of its own: the libraries below move the future of a call several times until it runs.
+    let native = request.version() == Version::HTTP_2 && grpc::is_grpc(request.headers());
+    let answer: LocalBoxFuture<'static, _> = if native {
+        Box::pin(grpc::serve(core, &front, request))
     } else {
-        // In a box: it is rarer and its state is larger, which would grow the task of every gRPC call.
-        Either::Right(Box::pin(from_the_web(core, front, request)))
+        Box::pin(from_the_web(core, front, request))
     };
     answer.map(Ok)
 }

@@ -53,13 +53,19 @@ pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: &Rc<Served>, m
         }
         return;
     }
-    slot.driven.set(true);
     let mut actions = Vec::new();
     look_for_news(&slot, &mut actions);
     slot.activation
         .borrow_mut()
         .handle(Input::Command(command), &mut actions);
-    core.0.tasks.spawn_local(drive(core.clone(), slot, actions));
+    start(core, slot, actions);
+}
+
+/// Starts to drive an entity. Boxed, so that a task is made and ended without moving all that driving holds.
+fn start<K: Held>(core: &Core, slot: Rc<Slot<K>>, actions: Actions<K>) {
+    slot.driven.set(true);
+    let driving = Box::pin(drive(core.clone(), slot, actions));
+    core.0.tasks.spawn_local(driving);
 }
 
 fn shed(core: &Core, served: &Served, why: Shed) {
@@ -442,10 +448,7 @@ fn nudge<K: Held>(core: &Core, slot: &Rc<Slot<K>>, input: Input<K, Waiter>) {
     let mut actions = Vec::new();
     slot.activation.borrow_mut().handle(input, &mut actions);
     if !actions.is_empty() {
-        slot.driven.set(true);
-        core.0
-            .tasks
-            .spawn_local(drive(core.clone(), slot.clone(), actions));
+        start(core, slot.clone(), actions);
     }
 }
 
@@ -472,8 +475,7 @@ pub(crate) fn drop_idle<K: Held>(core: &Core) {
         slot.activation.borrow_mut().handle(lost, &mut actions);
         // The loss is logged once, where it is noticed, and not for each of a hundred thousand entities.
         actions.retain(|action| !matches!(action, Action::Log(_)));
-        slot.driven.set(true);
-        core.0.tasks.spawn_local(drive(core.clone(), slot, actions));
+        start(core, slot, actions);
     }
 }
 
