@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod browser;
 mod configuration;
 mod configuration_reference;
 mod front;

@@ -6,7 +6,13 @@
 //!                   with CLOUDSTATE_TEST_SERVERS=all it fails
 //! ```
 //!
+//! [`Browser`] is one of these things: it opens a page of a test.
+//!
 //! Absent: installing what is missing.
+
+mod browser;
+
+pub use browser::Browser;
 
 use std::fmt::Display;
 use std::io::Write;
