@@ -61,7 +61,7 @@ fn message(of: &MessageDescriptor, pick: usize, depth: usize) -> DynamicMessage 
             let depth = depth + 1;
             for (index, field) in of.fields().enumerate() {
                 // Of a oneof, the last one set stays.
-                if (pick + index) % 5 != 0
+                if !(pick + index).is_multiple_of(5)
                     && let Some(value) = content(&field, pick + index, depth)
                 {
                     message.set_field(&field, value);
