@@ -12,6 +12,10 @@ use crate::operation::{error_status, operation, shared_responses};
 use crate::path::{Path, free};
 use crate::schema::Schemas;
 
+/// HTTP methods that a path of OpenAPI 3.1 can have.
+const KNOWN: [&str; 8] = [
+    "GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE",
+];
 /// HTTP methods of a binding that answers to every one: those that applications use.
 const EVERY: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "PATCH"];
 
@@ -77,13 +81,17 @@ fn paths(catalog: &Catalog, schemas: &mut Schemas<'_>, comments: &Comments) -> M
                 continue;
             }
             let (index, names) = shapes.entry(path.shape()).or_insert_with(|| {
-                paths.push(path.key(&path.names), Map::default());
+                paths.push(path.key(&path.names), PathItem::default());
                 (paths.0.len() - 1, path.names.clone())
             });
             let id = free(&operation_id(&binding.method, &short), &mut ids);
             let operation = operation(binding, &path, names, id, schemas, comments);
             if let Some((_, item)) = paths.0.get_mut(*index) {
-                item.push(verb.to_lowercase(), operation);
+                if KNOWN.contains(&&*verb) {
+                    item.operations.push(verb.to_lowercase(), operation);
+                } else {
+                    item.others.push(verb, operation);
+                }
             }
         }
     }
@@ -92,10 +100,8 @@ fn paths(catalog: &Catalog, schemas: &mut Schemas<'_>, comments: &Comments) -> M
 
 /// The methods of a binding that OpenAPI has a place for; it knows no others than those of HTTP itself.
 fn verbs(verb: &HttpVerb) -> Vec<String> {
-    let known = ["OPTIONS", "HEAD", "TRACE"];
     match verb {
         HttpVerb::Any => EVERY.map(str::to_owned).to_vec(),
-        HttpVerb::Custom(name) if !known.contains(&&**name) => Vec::new(),
         verb => vec![verb.name().to_owned()],
     }
 }

@@ -38,8 +38,15 @@ pub(crate) struct Tag {
     pub(crate) description: Option<String>,
 }
 
-/// Operations by their HTTP method, in lower case.
-pub(crate) type PathItem = Map<Operation>;
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(crate) struct PathItem {
+    /// By their HTTP method, in lower case.
+    #[serde(flatten)]
+    pub(crate) operations: Map<Operation>,
+    /// By their HTTP method, where OpenAPI 3.1 has no place for it.
+    #[serde(rename = "x-additional-operations", skip_serializing_if = "Map::is_empty")]
+    pub(crate) others: Map<Operation>,
+}
 
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,7 +64,7 @@ pub(crate) struct Operation {
     pub(crate) responses: Map<Response>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Parameter {
     pub(crate) name: String,
     #[serde(rename = "in")]
@@ -68,7 +75,11 @@ pub(crate) struct Parameter {
     pub(crate) required: bool,
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) deprecated: bool,
-    pub(crate) schema: Schema,
+    /// What it is as text; else `content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) schema: Option<Schema>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(crate) content: Map<MediaType>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -130,6 +141,8 @@ pub(crate) struct Schema {
     pub(crate) format: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content_encoding: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_media_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pattern: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -87,8 +87,13 @@ fn request_body(binding: &HttpBinding, schemas: &mut Schemas<'_>) -> Option<Requ
         Map::one(RAW, MediaType::default())
     } else {
         let schema = match content {
-            Content::Message(message) => without_variables(binding, &message, schemas),
-            Content::Field(field) => schemas.content(&field),
+            Content::Message(message) => without_variables(binding, &[], &message, schemas),
+            Content::Field(field) => match field.kind() {
+                Kind::Message(message) if !field.is_list() && !field.is_map() => {
+                    without_variables(binding, &[field], &message, schemas)
+                }
+                _ => schemas.content(&field),
+            },
         };
         let mut content = Map::one(JSON, media(schema.clone()));
         if streamed {
@@ -104,14 +109,21 @@ fn request_body(binding: &HttpBinding, schemas: &mut Schemas<'_>) -> Option<Requ
     })
 }
 
-/// The message, without the fields that the path sets over whatever the body says.
+/// The message behind these fields of the request, without the fields that the path sets over whatever the body says.
 fn without_variables(
     binding: &HttpBinding,
+    outer: &[FieldDescriptor],
     message: &MessageDescriptor,
     schemas: &mut Schemas<'_>,
 ) -> Schema {
-    let variables = binding.variables.iter().filter(|fields| fields.len() == 1);
-    let set: Vec<u32> = variables.flatten().map(FieldDescriptor::number).collect();
+    let inside = binding
+        .variables
+        .iter()
+        .filter_map(|fields| match fields.split_last() {
+            Some((last, before)) if before == outer => Some(last.number()),
+            _ => None,
+        });
+    let set: Vec<u32> = inside.collect();
     if set.is_empty() {
         schemas.message(message)
     } else {
@@ -169,7 +181,8 @@ fn last_event_id() -> Parameter {
         description: Some("Where a stream of events that broke off goes on.".to_owned()),
         required: false,
         deprecated: false,
-        schema: well_known::text(),
+        schema: Some(well_known::text()),
+        content: Map::default(),
     }
 }
 

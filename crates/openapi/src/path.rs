@@ -7,7 +7,7 @@ use cloudstate_catalog::http::{HttpBinding, Segment};
 use prost_reflect::FieldDescriptor;
 
 use crate::comments::Comments;
-use crate::model::{Parameter, Place};
+use crate::model::{Map, Parameter, Place};
 use crate::query::json_path;
 use crate::schema::Schemas;
 use crate::well_known;
@@ -109,7 +109,8 @@ impl<'b> Path<'b> {
                 description: (!notes.is_empty()).then(|| notes.join("\n\n")),
                 required: true,
                 deprecated: false,
-                schema,
+                schema: Some(schema),
+                content: Map::default(),
             }
         };
         self.wildcards().into_iter().zip(names).map(parameter).collect()

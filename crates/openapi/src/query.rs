@@ -6,9 +6,9 @@ use cloudstate_catalog::http::{HttpBinding, RequestBody};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use crate::comments::Comments;
-use crate::model::{Parameter, Place, Schema};
+use crate::model::{Map, MediaType, Parameter, Place, Schema};
 use crate::schema::{Schemas, in_order, is_deprecated};
-use crate::well_known;
+use crate::well_known::{self, TextForm};
 
 /// Nested messages can have more fields than anybody would read, and recursive ones have no end.
 const PARAMETERS_MAX: usize = 200;
@@ -37,7 +37,7 @@ pub(crate) fn parameters(
             }
             if let Some(inner) = enterable(&field, &binding.method.input(), &outer) {
                 open.push_back((inner, path));
-            } else if let Some(schema) = schema(&field, schemas) {
+            } else if let Some((schema, content)) = form(&field, schemas) {
                 if found.len() == PARAMETERS_MAX {
                     return found;
                 }
@@ -48,6 +48,7 @@ pub(crate) fn parameters(
                     required: key.as_deref() == Some(field.name()) && path.len() == 1,
                     deprecated: is_deprecated(&field),
                     schema,
+                    content,
                 });
             }
         }
@@ -86,16 +87,27 @@ fn enterable(
     (!many && !recursive && well_known::message(inner.full_name()).is_none()).then_some(inner)
 }
 
-fn schema(field: &FieldDescriptor, schemas: &mut Schemas<'_>) -> Option<Schema> {
+/// How text expresses a field: by a schema, or as JSON. `None` if it cannot.
+fn form(field: &FieldDescriptor, schemas: &mut Schemas<'_>) -> Option<(Option<Schema>, Map<MediaType>)> {
     let one = match field.kind() {
-        Kind::Message(message) => well_known::as_text(message.full_name())?,
+        _ if field.is_map() => return None,
+        Kind::Message(message) => match well_known::text_form(message.full_name())? {
+            TextForm::Plain(schema) => schema,
+            TextForm::Json(schema) if !field.is_list() => {
+                let schema = Some(schema);
+                return Some((None, Map::one("application/json", MediaType { schema })));
+            }
+            // OpenAPI has no words for a repeated parameter whose values are JSON.
+            TextForm::Json(_) => well_known::json_text(),
+        },
         kind => schemas.value(&kind),
     };
-    Some(if field.is_list() {
+    let schema = if field.is_list() {
         well_known::array(one)
     } else {
         one
-    })
+    };
+    Some((Some(schema), Map::default()))
 }
 
 fn description(field: &FieldDescriptor, path: &[FieldDescriptor], comments: &Comments) -> Option<String> {

@@ -120,12 +120,27 @@ pub(crate) fn enumeration(full_name: &str) -> Option<Schema> {
     (full_name == "google.protobuf.NullValue").then(|| of_type("null"))
 }
 
-/// Whether text alone can express a message, so that a query parameter can: the schema of that text.
-pub(crate) fn as_text(full_name: &str) -> Option<Schema> {
-    let name = full_name.strip_prefix("google.protobuf.")?;
-    match name {
-        "Timestamp" | "Duration" | "FieldMask" => message(full_name),
-        name => scalar(&wrapped(name)?),
+/// How a query parameter expresses a message.
+pub(crate) enum TextForm {
+    /// As the text of its JSON, without quotes.
+    Plain(Schema),
+    /// As JSON.
+    Json(Schema),
+}
+
+/// How text alone can express a message; `None` if it cannot.
+pub(crate) fn text_form(full_name: &str) -> Option<TextForm> {
+    match full_name.strip_prefix("google.protobuf.")? {
+        "Timestamp" | "Duration" | "FieldMask" => message(full_name).map(TextForm::Plain),
+        "Struct" | "Value" | "ListValue" => message(full_name).map(TextForm::Json),
+        name => scalar(&wrapped(name)?).map(TextForm::Plain),
+    }
+}
+
+pub(crate) fn json_text() -> Schema {
+    Schema {
+        content_media_type: Some("application/json"),
+        ..text()
     }
 }
 

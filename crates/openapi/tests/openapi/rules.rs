@@ -128,6 +128,83 @@ fn a_rule_for_every_http_method_is_shown_for_the_usual_ones() {
 }
 
 #[test]
+fn http_methods_that_openapi_does_not_know_are_an_extension() {
+    let document = of_rules(&[
+        "custom { kind: 'HEAD' path: '/a' }",
+        "custom { kind: 'LINK' path: '/a' }",
+    ]);
+    let path = &document["paths"]["/a"];
+    assert_eq!(path["head"]["operationId"], "Service_M0");
+    assert_eq!(
+        path["x-additional-operations"]["LINK"]["operationId"],
+        "Service_M1"
+    );
+}
+
+#[test]
+fn what_the_path_sets_is_not_asked_for_in_the_body() {
+    let document = of_rules(&[
+        "put: '/a/{name}' body: '*'",
+        "put: '/b/{n.name}' body: 'n'",
+        "put: '/c/{other}' body: 'n'",
+    ]);
+    let body = |path: &str| {
+        document["paths"][path]["put"]["requestBody"]["content"]["application/json"]["schema"].clone()
+    };
+    let names = |path: &str| {
+        body(path)["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("/a/{name}"), ["n", "other"]);
+    assert_eq!(names("/b/{n.name}"), ["count", "n"]);
+    assert_eq!(body("/c/{other}"), json!({"$ref": "#/components/schemas/test.N"}));
+}
+
+#[test]
+fn bodies_can_be_of_any_field() {
+    let document = of_action(
+        "message M { repeated string tags = 1; map<string, int32> counts = 2; }
+        service Service {
+            rpc Tag(M) returns (M) { option (google.api.http) = { post: '/tags' body: 'tags' response_body: 'counts' }; }
+        }",
+    );
+    let tag = &document["paths"]["/tags"]["post"];
+    let schema = |content: &Value| content["content"]["application/json"]["schema"].clone();
+    assert_eq!(
+        schema(&tag["requestBody"]),
+        json!({"type": "array", "items": {"type": "string"}})
+    );
+    assert_eq!(
+        schema(&tag["responses"]["200"])["additionalProperties"]["format"],
+        "int32"
+    );
+}
+
+#[test]
+fn parameters_can_be_json() {
+    let document = of_action(
+        "message M { google.protobuf.Struct one = 1; repeated google.protobuf.Value many = 2; google.protobuf.Any any = 3; }
+        service Service { rpc Find(M) returns (M) { option (google.api.http) = { get: '/find' }; } }",
+    );
+    let parameters = document["paths"]["/find"]["get"]["parameters"]
+        .as_array()
+        .unwrap();
+    assert_eq!(parameters.len(), 2, "{parameters:?}");
+    assert_eq!(
+        parameters[0]["content"]["application/json"]["schema"]["type"],
+        "object"
+    );
+    assert_eq!(
+        parameters[1]["schema"],
+        json!({"type": "array", "items": {"type": "string", "contentMediaType": "application/json"}})
+    );
+}
+
+#[test]
 fn services_of_one_name_are_told_apart() {
     let text = |package: &str| {
         format!(
