@@ -38,6 +38,21 @@ fn messages_can_be_json() {
 }
 
 #[test]
+fn a_missing_directory_of_static_files_ends_it_with_code_2() {
+    let arguments = ["--store", "memory:", "--static", "no/such/directory"];
+    let refused = ended(&mut proxy(&[&FREE_PORTS[..], &arguments].concat()));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("no/such/directory (from http.static.dir): No such file"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!refused.stderr.contains("port taken"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_taken_port_ends_it_with_code_3() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("its address").port().to_string();

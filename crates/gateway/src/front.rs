@@ -3,23 +3,33 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cloudstate_catalog::{Catalog, EntityKind, Method};
 
 use crate::builtin::{self, Builtin};
 use crate::metrics::{CoreMetrics, MethodCounters};
+use crate::site::{self, OpenApi};
 
 /// A declaration of the function, prepared for serving. Built once for each [`Catalog`] and shared by all cores.
 #[derive(Debug)]
 pub struct Routes {
     pub(crate) catalog: Arc<Catalog>,
+    openapi: OnceLock<OpenApi>,
 }
 
 impl Routes {
     /// Prepares a catalog.
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Routes { catalog }
+        Routes {
+            catalog,
+            openapi: OnceLock::new(),
+        }
+    }
+
+    /// The OpenAPI document, made when somebody asks for it first.
+    pub(crate) fn openapi(&self) -> &OpenApi {
+        self.openapi.get_or_init(|| OpenApi::of(&self.catalog))
     }
 }
 
@@ -68,6 +78,8 @@ pub(crate) struct CoreFront {
     by_path: HashMap<Arc<str>, Rc<Route>>,
     /// Counts what has no route.
     pub(crate) unknown: Arc<MethodCounters>,
+    /// Count what is served beside the function.
+    pub(crate) site: site::Counters,
 }
 
 /// One method that can be called.
@@ -104,6 +116,7 @@ impl CoreFront {
             shared,
             by_path,
             unknown,
+            site: site::Counters::new(metrics),
         }
     }
 

@@ -4,7 +4,8 @@
 //! ```text
 //!   connection ──▶ accept (HTTP/1.1 or HTTP/2) ──▶ dispatch ──┬─ grpc ◀─ gRPC-Web ─┐
 //!                                                             ├─ http ─────────────┼──Call──▶ Router ──Replies──▶ response
-//!                                                             └─ builtin: reflection, health
+//!                                                             ├─ builtin: reflection, health
+//!                                                             └─ site: static files, OpenAPI
 //! ```
 //!
 //! Everything here lives on one thread: a connection is served wholly by the core that accepted it, and the router of
@@ -25,6 +26,7 @@ mod grpc;
 mod metadata;
 mod metrics;
 mod options;
+mod site;
 mod status;
 mod transcode;
 mod web;
@@ -34,6 +36,7 @@ pub use front::{Front, Routes};
 pub use gateway::Gateway;
 pub use metrics::Metrics;
 pub use options::Options;
+pub use site::StaticFiles;
 pub use transcode::{
     LineSplitter, LineTooLong, Parameter, Refused, Transcoded, parse_query, transcode, transcode_reply,
 };

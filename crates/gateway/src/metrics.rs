@@ -51,7 +51,8 @@ type Labels = (Arc<str>, Arc<str>);
 /// | `cloudstate_gateway_connections_total` | counter | – |
 /// | `cloudstate_gateway_connections_open` | gauge | – |
 ///
-/// Requests for no known method count under an empty `service` and the method `unknown`.
+/// Requests for no known method count under an empty `service` and the method `unknown`; those for static files and for
+/// the OpenAPI document, under an empty `service` and the methods `static` and `openapi`.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     shared: Arc<Shared>,

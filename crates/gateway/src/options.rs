@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::site::StaticFiles;
 use crate::web::Cors;
 
-/// Limits and time-outs of the client port. All counts are per core.
+/// Limits and time-outs of the client port, and what it serves beside the function. All counts are per core.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Largest request message in bytes, after decompression; larger ones are refused with RESOURCE_EXHAUSTED or 413.
@@ -34,6 +35,10 @@ pub struct Options {
     pub sse_heartbeat: Option<Duration>,
     /// Which pages of other origins may read answers; none by default.
     pub cors: Cors,
+    /// Whether `/openapi.json` describes what the function serves, unless the function or a static file is there.
+    pub openapi: bool,
+    /// Files that are served where the function serves nothing.
+    pub static_files: Option<StaticFiles>,
 }
 
 impl Default for Options {
@@ -51,6 +56,8 @@ impl Default for Options {
             compress_replies_from: None,
             sse_heartbeat: Some(Duration::from_secs(15)),
             cors: Cors::default(),
+            openapi: true,
+            static_files: None,
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use cloudstate_function::{LinkOptions, Target};
-use cloudstate_gateway::Cors;
+use cloudstate_gateway::{Cors, StaticFiles};
 
 use crate::config::Config;
+use crate::run::RunError;
 
 pub(crate) fn runtime(config: &Config) -> cloudstate_runtime::Options {
     cloudstate_runtime::Options {
@@ -21,8 +22,25 @@ pub(crate) fn runtime(config: &Config) -> cloudstate_runtime::Options {
     }
 }
 
+/// The files to serve, opened once for all cores.
+pub(crate) fn static_files(config: &Config) -> Result<Option<StaticFiles>, RunError> {
+    let settings = &config.static_files;
+    let Some(directory) = &settings.dir else {
+        return Ok(None);
+    };
+    let files = StaticFiles::new(directory, settings.max_open);
+    files.map(Some).map_err(|source| RunError::StaticFiles {
+        directory: directory.clone(),
+        source,
+    })
+}
+
 /// The gateway counts per core; the configuration counts for the process.
-pub(crate) fn gateway(config: &Config, cores: usize) -> cloudstate_gateway::Options {
+pub(crate) fn gateway(
+    config: &Config,
+    cores: usize,
+    static_files: Option<StaticFiles>,
+) -> cloudstate_gateway::Options {
     cloudstate_gateway::Options {
         max_request_bytes: config.http.max_request_bytes.bytes(),
         max_connections: config.http.max_connections.div_ceil(cores),
@@ -35,6 +53,8 @@ pub(crate) fn gateway(config: &Config, cores: usize) -> cloudstate_gateway::Opti
             origins: config.cors.origins.clone(),
             credentials: config.cors.credentials,
         },
+        openapi: config.http.openapi,
+        static_files,
         ..cloudstate_gateway::Options::default()
     }
 }

@@ -6,11 +6,12 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use cloudstate_admin::Admin;
 use cloudstate_catalog::Catalog;
-use cloudstate_gateway::Front;
+use cloudstate_gateway::{Front, StaticFiles};
 use cloudstate_runtime::{Component, Health, Inbox, Metrics, Shared};
 use cloudstate_store::Store;
 use prometheus_client::registry::Registry;
@@ -36,6 +37,14 @@ pub enum RunError {
     /// A port cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The directory of static files cannot be served.
+    #[error("cannot serve the files of {} (from http.static.dir): {source}", directory.display())]
+    StaticFiles {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] cloudstate_store::Error),
@@ -91,6 +100,7 @@ pub fn run(config: &Config, hooks: Hooks) -> Result<(), RunError> {
 }
 
 async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
+    let static_files = rooms::static_files(config)?;
     let client = Reserved::new(config.http.host.as_str(), config.http.port, "http.port")?;
     (hooks.events)(Event::ClientReserved(client.address()));
     let admin_ports = admin::reserve(config)?;
@@ -113,6 +123,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         health: health.clone(),
         metrics,
         gateway_metrics,
+        static_files,
         opened,
         hooks: &hooks,
     };
@@ -138,6 +149,7 @@ struct Proxy<'a> {
     health: Health,
     metrics: Metrics,
     gateway_metrics: cloudstate_gateway::Metrics,
+    static_files: Option<StaticFiles>,
     /// Where the metrics look for the store.
     opened: Arc<OnceLock<Store>>,
     hooks: &'a Hooks,
@@ -168,6 +180,7 @@ impl Proxy<'_> {
             &front,
             &self.health,
             &self.gateway_metrics,
+            self.static_files.as_ref(),
             &hooks.shutdown,
             &end,
         )?;
@@ -224,6 +237,7 @@ fn start_cores(
     front: &watch::Sender<Arc<Front>>,
     health: &Health,
     metrics: &cloudstate_gateway::Metrics,
+    static_files: Option<&StaticFiles>,
     shutdown: &CancellationToken,
     end: &CancellationToken,
 ) -> Result<Cores, RunError> {
@@ -245,7 +259,7 @@ fn start_cores(
             front: front.subscribe(),
             health: health.clone(),
             metrics: metrics.clone(),
-            gateway: rooms::gateway(config, count),
+            gateway: rooms::gateway(config, count, static_files.cloned()),
             shutdown: shutdown.clone(),
             end: end.clone(),
         })?;

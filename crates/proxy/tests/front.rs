@@ -197,3 +197,33 @@ fn the_default_binding_reads_and_writes_json() {
         assert_eq!(client.text(LOG, read("a")).await, "x,y");
     });
 }
+
+#[test]
+fn a_page_and_the_description_are_served_beside_the_function() {
+    run(async {
+        let site = tempfile::tempdir().unwrap();
+        std::fs::write(site.path().join("index.html"), "a page").unwrap();
+        let directory = site.path().to_str().unwrap();
+        let (proxy, _function, client) = start(&[("static", directory)]).await;
+        let http = proxy.http().await;
+        assert_eq!(http.send("GET", "/", "").await.body(), "a page");
+        let document = http.send("GET", "/openapi.json", "").await;
+        let document: serde_json::Value = serde_json::from_str(document.body()).unwrap();
+        assert_eq!(document["paths"][LOG]["post"]["operationId"], "Log_Act");
+        assert_eq!(
+            document["components"]["schemas"]["whole.Do"]["properties"]["what"]["type"],
+            "string"
+        );
+        assert_eq!(client.text(LOG, add("a", "x")).await, "x");
+        let metrics = proxy.admin().await.send("GET", "/metrics", "").await;
+        for method in ["static", "openapi"] {
+            let line = format!(r#"requests_total{{service="",method="{method}",code="OK"}} 1"#);
+            assert!(metrics.body().contains(&line), "{line} in\n{}", metrics.body());
+        }
+        let (without, _function, _) = start(&[("http.openapi", "false")]).await;
+        let http = without.http().await;
+        for path in ["/", "/openapi.json"] {
+            assert_eq!(http.send("GET", path, "").await.status(), 404, "{path}");
+        }
+    });
+}

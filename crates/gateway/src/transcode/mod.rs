@@ -40,7 +40,7 @@ use crate::front::{CoreFront, Route, Routes};
 use crate::gateway::Core;
 use crate::metrics::InFlight;
 use crate::status::Status;
-use crate::{grpc, metadata};
+use crate::{grpc, metadata, site};
 
 pub use lines::{LineSplitter, LineTooLong};
 pub use offline::{Refused, Transcoded, transcode, transcode_reply};
@@ -90,6 +90,11 @@ async fn find<R: Router>(
     // The probe comes after the function's own endpoints, whatever their path.
     if let Some(response) = probe::answer(&head.headers) {
         return response;
+    }
+    match site::answer(core, &front.site, routes, head).await {
+        Ok(Some(response)) => return response,
+        Ok(None) => {}
+        Err(status) => return reply::failed(&status),
     }
     InFlight::begin(&front.unknown).outcome(Some(Code::NotFound));
     match found {

@@ -87,6 +87,13 @@ impl Client {
         self.send(self.grpc(path), &[frame(message)]).await
     }
 
+    /// Asks for a path; the test reads the answer when it likes.
+    pub async fn open_get(&self, path: &str) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        let mut sender = self.send.clone().ready().await.unwrap();
+        let request = self.request("GET", path).body(()).unwrap();
+        sender.send_request(request, true).unwrap()
+    }
+
     /// Opens a call whose requests the test sends one by one.
     pub async fn open(&self, path: &str) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         let mut sender = self.send.clone().ready().await.unwrap();

@@ -10,7 +10,12 @@ use super::load::Setting;
 use super::{Error, KEYS, Key, Origin, nearest};
 
 /// Keys of the file that belong to `cloudstate dev`: the proxy accepts and skips them.
-pub const DEV_KEYS: [&str; 3] = ["function.build", "function.run", "function.watch"];
+pub const DEV_KEYS: [&str; 4] = [
+    "function.build",
+    "function.run",
+    "function.watch",
+    "function.static",
+];
 
 /// Reads the settings of a file; `at` is who named it.
 pub(super) fn read(path: &Path, at: &Origin, errors: &mut Vec<Error>) -> Vec<Setting> {

@@ -37,6 +37,16 @@ settings! {
         /// A stream of server-sent events on which nothing happened for this long gets a comment, so that nobody in
         /// between takes it for dead; 0 sends none.
         sse_heartbeat: Duration = "15s" from "0s" to "1h";
+        /// Describe what the function serves at `/openapi.json`.
+        openapi: bool = "true";
+    }
+
+    /// Files that are served beside the function, where it has no endpoint of its own.
+    static_files "http.static" => StaticFiles {
+        /// Directory of the files. Its `index.html` answers at `/`. Nothing is served when empty.
+        dir: Option<PathBuf> = "" flag "static";
+        /// Files being sent at once. Further requests for files are answered with 503.
+        max_open: usize = "1000" from "1" to "1000000";
     }
 
     /// Pages that may call from a browser, if they do not come from the client port itself (CORS).

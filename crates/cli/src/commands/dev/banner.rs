@@ -16,6 +16,10 @@ pub(super) struct Places {
     pub(super) admin: Option<SocketAddr>,
     /// What serves the function's state, as a store URL.
     pub(super) store: String,
+    /// Whether static files are served.
+    pub(super) page: bool,
+    /// Whether the function is described as OpenAPI.
+    pub(super) openapi: bool,
 }
 
 /// The text for the terminal.
@@ -27,6 +31,12 @@ pub(super) fn banner(places: &Places, methods: &[MethodDescriptor]) -> String {
         .collect();
     let mut text = format!("\n  Serving {}\n\n", Vec::from_iter(services).join(", "));
     text += &format!("  gRPC, HTTP/JSON  http://{client}\n");
+    if places.page {
+        text += &format!("  Static files     http://{client}/\n");
+    }
+    if places.openapi {
+        text += &format!("  OpenAPI          http://{client}/openapi.json\n");
+    }
     if let Some(admin) = places.admin.map(reachable) {
         text += &format!("  Ready, metrics   http://{admin}/ready  http://{admin}/metrics\n");
     }

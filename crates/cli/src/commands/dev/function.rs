@@ -66,7 +66,7 @@ enum Wake {
 
 impl Function {
     pub(super) fn new(project: Project, environment: Environment) -> Self {
-        let watch = Watch::new(project.watch.clone());
+        let watch = Watch::new(project.watch.clone(), project.unwatched.clone());
         Self {
             project,
             environment,

@@ -14,7 +14,7 @@ mod project;
 mod watch;
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cloudstate_proxy::config::{Config, Loaded, Preset};
 use cloudstate_proxy::{Event, Hooks, RunError};
@@ -36,7 +36,7 @@ use crate::signals::Signals;
 /// State is kept in DIR/.cloudstate; delete that directory to start anew. How the function is built and run is read from
 /// `[function] build, run, watch` of DIR/cloudstate.toml, else from Cargo.toml, package.json, pyproject.toml or go.mod.
 /// The function is told where to listen by HOST and PORT, or by SOCKET when `function.socket` is set. A build that fails
-/// leaves the function that was built before running.
+/// leaves the function that was built before running. DIR/static, or what `[function] static` names, is served beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -55,7 +55,8 @@ cloudstate.toml may say, beside the settings above:
   [function]
   build = \"make\"                    # text for the shell, or a list of program and arguments
   run = [\"./my-function\", \"-v\"]
-  watch = [\"src\", \"proto\"]          # default: everything but what tools make
+  watch = [\"src\", \"proto\"]          # default: everything but what tools make and what is served
+  static = \"web\"                    # files to serve; default: static, if it is there
 
 Examples:
   cloudstate dev
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     }
     let project = Project::find(directory, &arguments.command)?;
-    let loaded = settings(arguments, directory)?;
+    let loaded = settings(arguments, &project)?;
     logging::start(&loaded.config.log);
     let failed = |error: std::io::Error| Failure::new(Exit::Failure, format!("cannot start: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -89,11 +90,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     result
 }
 
-fn settings(arguments: &Arguments, directory: &Path) -> Result<Loaded, Failure> {
+fn settings(arguments: &Arguments, project: &Project) -> Result<Loaded, Failure> {
+    let directory = &project.directory;
     let port = free_port().map_err(|error| Failure::new(Exit::Failure, format!("no free port: {error}")))?;
     let store = directory.join(".cloudstate");
     let preset = |key, value| Preset { key, value, by: WHO };
-    let presets = vec![
+    let mut presets = vec![
         preset("function.port", port.to_string()),
         preset("store.url", format!("sqlite:{}", store.display())),
         preset("log.level", "warn".to_owned()),
@@ -103,6 +105,9 @@ fn settings(arguments: &Arguments, directory: &Path) -> Result<Loaded, Failure> 
         preset("function.backoff_min", "50ms".to_owned()),
         preset("function.backoff_max", "500ms".to_owned()),
     ];
+    if let Some(files) = &project.static_files {
+        presets.push(preset("http.static.dir", files.display().to_string()));
+    }
     let file = directory.join(project::FILE);
     arguments.settings.load(presets, file.is_file().then_some(file))
 }
@@ -190,6 +195,8 @@ fn start_proxy(
 struct Shown {
     admin: Option<std::net::SocketAddr>,
     store: String,
+    page: bool,
+    openapi: bool,
 }
 
 impl Shown {
@@ -198,6 +205,8 @@ impl Shown {
         Self {
             admin: None,
             store: cloudstate_proxy::config::redact(&store),
+            page: config.static_files.dir.is_some(),
+            openapi: config.http.openapi,
         }
     }
 
@@ -218,6 +227,8 @@ impl Shown {
                     client: *address,
                     admin: self.admin,
                     store: self.store.clone(),
+                    page: self.page,
+                    openapi: self.openapi,
                 };
                 println!("{}", banner(&places, &methods));
             }

@@ -23,6 +23,10 @@ pub(super) struct Project {
     pub(super) run: Run,
     /// What is watched for changes.
     pub(super) watch: Vec<PathBuf>,
+    /// What is not, though it is below that.
+    pub(super) unwatched: Option<PathBuf>,
+    /// The directory of files that are served beside the function.
+    pub(super) static_files: Option<PathBuf>,
 }
 
 /// How a function is built.
@@ -64,6 +68,9 @@ impl Project {
             .map(Run::Command)
             .or(default_run)
             .ok_or_else(|| nothing_to_run(directory))?;
+        let static_files = static_files(directory, own.static_files.as_deref())?;
+        // They are served as they are: a change needs no restart.
+        let unwatched = static_files.clone().filter(|_| own.watch.is_empty());
         let mut watch: Vec<PathBuf> = own.watch.iter().map(|path| directory.join(path)).collect();
         if watch.is_empty() {
             watch.push(directory.to_owned());
@@ -75,7 +82,27 @@ impl Project {
             build,
             run,
             watch,
+            unwatched,
+            static_files,
         })
+    }
+}
+
+/// The directory that the project names, else `static` if there is one.
+fn static_files(directory: &Path, named: Option<&str>) -> Result<Option<PathBuf>, Failure> {
+    let path = directory.join(named.unwrap_or("static"));
+    match named {
+        _ if path.is_dir() => Ok(Some(path)),
+        None => Ok(None),
+        Some(_) => {
+            let file = directory.join(FILE);
+            let text = format!(
+                "{}: function.static: {} is not a directory",
+                file.display(),
+                path.display()
+            );
+            Err(Failure::new(Exit::Usage, text))
+        }
     }
 }
 
@@ -103,6 +130,7 @@ struct Own {
     build: Option<CommandLine>,
     run: Option<CommandLine>,
     watch: Vec<String>,
+    static_files: Option<String>,
 }
 
 impl Own {
@@ -129,10 +157,16 @@ impl Own {
             None => Vec::new(),
             Some(value) => texts(value).ok_or_else(|| wrong("watch", "a list of paths"))?,
         };
+        let static_files = match function.get("static") {
+            None => None,
+            Some(toml::Value::String(path)) => Some(path.clone()),
+            Some(_) => return Err(wrong("static", "a path")),
+        };
         Ok(Self {
             build: command("build")?,
             run: command("run")?,
             watch,
+            static_files,
         })
     }
 }
@@ -237,11 +271,14 @@ mod tests {
     fn find(files: &[(&str, &str)], command: &[&str]) -> Result<Project, String> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         for (name, text) in files {
-            fs::write(directory.path().join(name), text).expect("it can be written");
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("it can be made");
+            fs::write(path, text).expect("it can be written");
         }
         let command: Vec<String> = command.iter().map(ToString::to_string).collect();
         let mut project = Project::find(directory.path(), &command).map_err(|failure| failure.to_string())?;
-        for path in &mut project.watch {
+        let others = [&mut project.unwatched, &mut project.static_files];
+        for path in project.watch.iter_mut().chain(others.into_iter().flatten()) {
             *path = path.strip_prefix(directory.path()).expect("below it").to_owned();
         }
         Ok(project)
@@ -268,6 +305,22 @@ mod tests {
         );
         assert_eq!(project.run, Run::Command(program(&["./f", "-v"])));
         assert_eq!(project.watch, ["src", "proto", "f"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn files_to_serve_are_found_and_not_watched() {
+        let project = find(&[("Cargo.toml", ""), ("static/index.html", "")], &[]).expect("a project");
+        assert_eq!(project.static_files, Some(PathBuf::from("static")));
+        assert_eq!(project.unwatched, project.static_files);
+        let own = "[function]\nrun = \"./f\"\nwatch = [\"src\"]\nstatic = \"web\"\n";
+        let project = find(&[(FILE, own), ("web/a", ""), ("static/b", "")], &[]).expect("a project");
+        assert_eq!(project.static_files, Some(PathBuf::from("web")));
+        assert_eq!(project.unwatched, None, "what is watched is said");
+        let text = find(&[(FILE, own)], &[]).expect_err("no such directory");
+        assert!(
+            text.contains("function.static") && text.contains("web is not a directory"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -324,6 +377,7 @@ mod tests {
             "run = \"\"",
             "build = [1]",
             "watch = \"src\"",
+            "static = 1",
         ] {
             let text = find(&[(FILE, &format!("[function]\n{own}\n"))], &[]).expect_err("wrong");
             let key = own.split(' ').next().expect("a key");

@@ -24,26 +24,38 @@ pub(super) type Fingerprint = BTreeMap<PathBuf, (SystemTime, u64)>;
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
+    /// Not watched, though it is below one of them.
+    left_out: Option<PathBuf>,
     seen: Fingerprint,
     /// A change that may still be going on: an editor or compiler is writing.
     settling: Option<Fingerprint>,
 }
 
 impl Watch {
-    /// Watches files, and directories with all below; what is there now counts as seen.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
-        let seen = fingerprint(&paths);
-        Self {
+    /// Watches files, and directories with all below but one; what is there now counts as seen.
+    pub(super) fn new(paths: Vec<PathBuf>, left_out: Option<PathBuf>) -> Self {
+        let mut watch = Self {
             paths,
-            seen,
+            left_out,
+            seen: Fingerprint::new(),
             settling: None,
+        };
+        watch.seen = watch.look();
+        watch
+    }
+
+    fn look(&self) -> Fingerprint {
+        let mut found = Fingerprint::new();
+        for path in &self.paths {
+            add(path, self.left_out.as_deref(), &mut found);
         }
+        found
     }
 
     /// Whether something changed since the last time that this or [`Watch::forget`] said so, and has come to rest
     /// since the last call.
     pub(super) fn changed(&mut self) -> bool {
-        let now = fingerprint(&self.paths);
+        let now = self.look();
         if now == self.seen {
             self.settling = None;
             return false;
@@ -58,7 +70,7 @@ impl Watch {
 
     /// Counts everything as seen, such as what a build wrote.
     pub(super) fn forget(&mut self) {
-        self.seen = fingerprint(&self.paths);
+        self.seen = self.look();
         self.settling = None;
     }
 }
@@ -66,11 +78,14 @@ impl Watch {
 /// The state of these files and of those below these directories.
 pub(super) fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
     let mut found = Fingerprint::new();
-    paths.iter().for_each(|path| add(path, &mut found));
+    paths.iter().for_each(|path| add(path, None, &mut found));
     found
 }
 
-fn add(path: &Path, found: &mut Fingerprint) {
+fn add(path: &Path, left_out: Option<&Path>, found: &mut Fingerprint) {
+    if left_out == Some(path) {
+        return;
+    }
     // What cannot be read now is missing from the fingerprint, and appears as a change when it can.
     let Ok(about) = fs::metadata(path) else { return };
     if about.is_dir() {
@@ -78,7 +93,7 @@ fn add(path: &Path, found: &mut Fingerprint) {
         // Links to directories are not followed: they may lead anywhere, also back here.
         entries
             .filter(is_source)
-            .for_each(|entry| add(&entry.path(), found));
+            .for_each(|entry| add(&entry.path(), left_out, found));
     } else {
         let modified = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         found.insert(path.to_owned(), (modified, about.len()));
@@ -109,7 +124,7 @@ mod tests {
     #[test]
     fn a_change_is_told_once_it_has_come_to_rest_and_only_once() {
         let project = project();
-        let mut watch = Watch::new(vec![project.path().to_owned()]);
+        let mut watch = Watch::new(vec![project.path().to_owned()], None);
         assert!(!watch.changed());
         fs::write(project.path().join("src/main.rs"), "22").expect("it can be written");
         assert!(!watch.changed(), "it may still be written");
@@ -120,7 +135,7 @@ mod tests {
     #[test]
     fn new_and_removed_files_are_changes() {
         let project = project();
-        let mut watch = Watch::new(vec![project.path().to_owned()]);
+        let mut watch = Watch::new(vec![project.path().to_owned()], None);
         fs::write(project.path().join("new"), "").expect("it can be written");
         assert!(!watch.changed() && watch.changed());
         fs::remove_file(project.path().join("new")).expect("it can be removed");
@@ -130,8 +145,8 @@ mod tests {
     #[test]
     fn what_tools_make_is_left_out_unless_named() {
         let project = project();
-        let mut all = Watch::new(vec![project.path().to_owned()]);
-        let mut binary = Watch::new(vec![project.path().join("target/debug/x")]);
+        let mut all = Watch::new(vec![project.path().to_owned()], None);
+        let mut binary = Watch::new(vec![project.path().join("target/debug/x")], None);
         for path in ["target/debug/x", ".git/index", "node_modules/a.js"] {
             fs::write(project.path().join(path), "22").expect("it can be written");
         }
@@ -140,9 +155,18 @@ mod tests {
     }
 
     #[test]
+    fn one_directory_may_be_left_out() {
+        let project = project();
+        let left_out = project.path().join("src");
+        let mut watch = Watch::new(vec![project.path().to_owned()], Some(left_out));
+        fs::write(project.path().join("src/main.rs"), "22").expect("it can be written");
+        assert!(!watch.changed() && !watch.changed());
+    }
+
+    #[test]
     fn what_a_build_wrote_can_be_forgotten() {
         let project = project();
-        let mut watch = Watch::new(vec![project.path().to_owned()]);
+        let mut watch = Watch::new(vec![project.path().to_owned()], None);
         fs::write(project.path().join("src/made"), "").expect("it can be written");
         watch.forget();
         assert!(!watch.changed() && !watch.changed());

@@ -57,6 +57,8 @@ fn places() -> Places {
         client: "0.0.0.0:9000".parse().expect("an address"),
         admin: "[::]:9090".parse().ok(),
         store: "sqlite:x".to_owned(),
+        page: true,
+        openapi: true,
     }
 }
 
@@ -95,6 +97,22 @@ fn addresses_that_mean_all_are_shown_as_one_that_can_be_called() {
         text.contains("cloudstate call --addr 127.0.0.1:9000 --list"),
         "{text}"
     );
+}
+
+#[test]
+fn what_is_served_beside_the_function_is_shown() {
+    let text = banner(&places(), &methods());
+    assert!(
+        text.contains("http://127.0.0.1:9000/\n") && text.contains("http://127.0.0.1:9000/openapi.json\n"),
+        "{text}"
+    );
+    let without = Places {
+        page: false,
+        openapi: false,
+        ..places()
+    };
+    let text = banner(&without, &methods());
+    assert!(!text.contains("Static") && !text.contains("OpenAPI"), "{text}");
 }
 
 #[test]
