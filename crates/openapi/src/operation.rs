@@ -17,6 +17,10 @@ const EVENTS: &str = "text/event-stream";
 /// Of `google.api.HttpBody`: whatever its content type says.
 const RAW: &str = "*/*";
 
+const STREAM: &str = "A stream of replies: one such JSON text in the data of each event, or on each line. A stream that fails \
+    ends with an event `error`, whose data is the status, or with a line `{\"error\": …}`; one of events that does not, with an \
+    event `end`.";
+
 /// Names of `components.responses`.
 const ERROR: &str = "Error";
 const NO_MESSAGE: &str = "NoMessage";
@@ -134,7 +138,8 @@ fn without_variables(
 fn responses(binding: &HttpBinding, schemas: &mut Schemas<'_>) -> Map<Response> {
     let streamed = binding.method.server_streaming;
     let replied = replied(binding);
-    let content = if is_raw(&replied) {
+    let raw = is_raw(&replied);
+    let content = if raw {
         Map::one(RAW, MediaType::default())
     } else {
         let schema = match replied {
@@ -150,18 +155,17 @@ fn responses(binding: &HttpBinding, schemas: &mut Schemas<'_>) -> Map<Response> 
             Map::one(JSON, media(schema))
         }
     };
-    let description = if streamed {
-        "A stream of replies: one such JSON text in the data of each event, or on each line."
-    } else {
-        "The reply."
+    let description = match (streamed, raw) {
+        (false, _) => "The reply.",
+        (true, true) => "The replies, one after another.",
+        (true, false) => STREAM,
     };
     let description = description.to_owned();
-    let mut responses = Map::one("200", Response::Own { description, content });
-    if !streamed {
-        responses.push("204", reference(NO_MESSAGE));
-    }
-    responses.push("default", reference(ERROR));
-    responses
+    Map(vec![
+        ("200".to_owned(), Response::Own { description, content }),
+        ("204".to_owned(), reference(NO_MESSAGE)),
+        ("default".to_owned(), reference(ERROR)),
+    ])
 }
 
 fn media(schema: Schema) -> MediaType {
