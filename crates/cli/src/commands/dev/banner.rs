@@ -80,11 +80,13 @@ fn example(client: SocketAddr, method: &MethodDescriptor) -> String {
     };
     let no_buffer = if method.is_server_streaming() { "-N " } else { "" };
     match (verb.as_str(), body) {
-        ("GET", None) => format!("curl {no_buffer}http://{client}{route}"),
+        // `*` is every method, and a pattern to the shell.
+        ("GET" | "*", None) => format!("curl {no_buffer}http://{client}{route}"),
+        ("HEAD", None) => format!("curl {no_buffer}-I http://{client}{route}"),
         (verb, None) => format!("curl {no_buffer}-X {verb} http://{client}{route}"),
         (verb, Some(body)) => {
             // curl posts by itself when it has data.
-            let verb = if verb == "POST" {
+            let verb = if matches!(verb, "POST" | "*") {
                 String::new()
             } else {
                 format!("-X {verb} ")

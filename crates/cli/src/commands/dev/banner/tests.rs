@@ -16,6 +16,12 @@ service Shop {
   rpc Find(Item) returns (stream Item) {
     option (google.api.http) = {get: "/count/{count}"};
   }
+  rpc Look(Item) returns (Item) {
+    option (google.api.http) = {custom { kind: "HEAD" path: "/items/{name}" }};
+  }
+  rpc Any(Item) returns (Item) {
+    option (google.api.http) = {custom { kind: "*" path: "/any/{name}" }};
+  }
   rpc Plain(Item) returns (Item);
   rpc Upload(stream Item) returns (Item);
 }
@@ -79,6 +85,8 @@ fn every_method_gets_a_command_that_can_be_pasted() {
                 "curl -X PATCH http://127.0.0.1:9000/v1/shelves/name/books/name:rename {json} -d '\"LARGE\"'"
             ),
             "curl -N http://127.0.0.1:9000/count/1".to_owned(),
+            "curl -I http://127.0.0.1:9000/items/name".to_owned(),
+            "curl http://127.0.0.1:9000/any/name".to_owned(),
             format!("curl http://127.0.0.1:9000/shop.Shop/Plain {json} -d {all}"),
             format!("cloudstate call --addr 127.0.0.1:9000 shop.Shop/Upload {all}"),
         ]
