@@ -138,6 +138,11 @@ impl<K: Kind, C: Caller> Activation<K, C> {
         }
     }
 
+    /// Who waits in front, for the command in hand or for the activation.
+    pub fn next_caller(&self) -> Option<&C> {
+        self.queue.front()
+    }
+
     /// Takes one input and appends what to do to `out`.
     pub fn handle(&mut self, input: Input<K, C>, out: &mut Vec<Action<K, C>>) {
         match input {

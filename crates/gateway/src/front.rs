@@ -138,6 +138,11 @@ impl Route {
         }
     }
 
+    /// Whether calls are traced: those of probes and tools would only bury the others.
+    pub(crate) fn is_traced(&self) -> bool {
+        matches!(self.target, Target::Function(_))
+    }
+
     fn builtin(path: &str, builtin: Builtin, metrics: &CoreMetrics) -> Self {
         let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or(("", path));
         Route {

@@ -28,6 +28,7 @@ mod metrics;
 mod options;
 mod site;
 mod status;
+mod trace;
 mod transcode;
 mod web;
 

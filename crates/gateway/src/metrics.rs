@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use cloudstate_runtime::Code;
+use cloudstate_telemetry::trace::Trace;
 use cloudstate_telemetry::{Count, Histogram, Page, Totals, Unit};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
+
+use crate::trace::Traced;
 
 /// Index of a code is its number; OK is 0.
 const CODES: [&str; 17] = [
@@ -105,7 +108,7 @@ impl CoreMetrics {
     pub(crate) fn method(&self, service: &Arc<str>, method: &Arc<str>) -> Arc<MethodCounters> {
         let labels = (service.clone(), method.clone());
         let new = || {
-            let counters = Arc::new(MethodCounters::new());
+            let counters = Arc::new(MethodCounters::new(&labels));
             lock(&self.metrics.shared.methods)
                 .entry(labels.clone())
                 .or_default()
@@ -140,14 +143,18 @@ impl ConnectionCounters {
 /// Requests of one method on one core.
 #[derive(Debug)]
 pub(crate) struct MethodCounters {
+    pub(crate) service: Arc<str>,
+    pub(crate) method: Arc<str>,
     started: Count,
     by_code: [Count; CODES.len()],
     times: Histogram,
 }
 
 impl MethodCounters {
-    fn new() -> Self {
+    fn new((service, method): &Labels) -> Self {
         MethodCounters {
+            service: service.clone(),
+            method: method.clone(),
             started: Count::default(),
             by_code: Default::default(),
             times: Histogram::of_times(),
@@ -159,7 +166,8 @@ impl MethodCounters {
 pub(crate) struct InFlight {
     counters: Arc<MethodCounters>,
     started: Instant,
-    code: usize,
+    code: Option<Code>,
+    traced: Option<Box<Traced>>,
 }
 
 impl InFlight {
@@ -169,20 +177,35 @@ impl InFlight {
         InFlight {
             counters: counters.clone(),
             started: Instant::now(),
-            code: Code::Cancelled as usize,
+            code: Some(Code::Cancelled),
+            traced: None,
         }
+    }
+
+    /// Its span ends with it.
+    pub(crate) fn traced(mut self, traced: Option<Box<Traced>>) -> Self {
+        self.traced = traced;
+        self
+    }
+
+    /// The trace that it belongs to.
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
+        self.traced.as_ref().map(|traced| traced.trace())
     }
 
     /// Its outcome is known; `None` is success.
     pub(crate) fn outcome(&mut self, code: Option<Code>) {
-        self.code = code.map_or(0, |code| code as usize);
+        self.code = code;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.counters.by_code[self.code].inc();
+        self.counters.by_code[self.code.map_or(0, |code| code as usize)].inc();
         self.counters.times.observe_time(self.started.elapsed());
+        if let Some(traced) = self.traced.take() {
+            traced.end(&self.counters, self.code, self.started);
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cloudstate_telemetry::trace::Tracer;
+
 use crate::site::StaticFiles;
 use crate::web::Cors;
 
@@ -39,6 +41,8 @@ pub struct Options {
     pub openapi: bool,
     /// Files that are served where the function serves nothing.
     pub static_files: Option<StaticFiles>,
+    /// Begins the traces of calls; `None` traces nothing.
+    pub tracer: Option<Tracer>,
 }
 
 impl Default for Options {
@@ -58,6 +62,7 @@ impl Default for Options {
             cors: Cors::default(),
             openapi: true,
             static_files: None,
+            tracer: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cloudstate_catalog::Method;
 use cloudstate_protocol::Metadata;
+use cloudstate_telemetry::trace::Trace;
 use futures_core::Stream;
 use tokio::time::Instant;
 
@@ -35,6 +36,8 @@ pub struct Call {
     pub metadata: Metadata,
     /// When the caller stops waiting.
     pub deadline: Option<Instant>,
+    /// The trace that the call belongs to. Its root is the parent of what is done here; whoever began it ends that.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// One message for the client.

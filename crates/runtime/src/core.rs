@@ -9,6 +9,7 @@ use cloudstate_catalog::{Catalog, EntityKind, Service};
 use cloudstate_entity::{Command, EventSourced, ValueEntity};
 use cloudstate_function::Link;
 use cloudstate_store::{EntityKey, Store};
+use cloudstate_telemetry::trace::TraceId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -339,8 +340,8 @@ impl Core {
     }
 
     /// Tells the function, and the log, what it did wrong. Dropped from the way to the function when too many wait.
-    pub(crate) fn report(&self, message: String) {
-        tracing::warn!("{message}");
+    pub(crate) fn report(&self, message: String, trace: Option<TraceId>) {
+        tracing::warn!(trace_id = trace.map(tracing::field::display), "{message}");
         self.0.metrics.reports.inc();
         // A full queue means that the function does not listen; the log has the message.
         let _ = self.0.reports.try_send(message);

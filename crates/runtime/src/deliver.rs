@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 
 use crate::context::{Context, How};
 use crate::registry::Waiter;
+use crate::traced::Following;
 use crate::{CallError, Core, Replies};
 
 /// Runs the effects of an answer, then sends it to its waiter. Effects run whether anybody waits or not: the command
@@ -96,16 +97,19 @@ async fn run_effect(core: Core, effect: SideEffect, context: Context) {
         ..
     } = effect;
     let target = (service_name, command_name);
+    let mut following = Following::begin(&context, &target.0, &target.1);
+    let trace_id = context.trace_id().map(tracing::field::display);
     let outcome = core
         .follow(&target.0, &target.1, payload, metadata, context)
         .await;
+    following.outcome(&outcome);
     let outcome = match outcome {
         Ok(replies) => exhaust(replies).await,
         Err(error) => Err(error),
     };
     if let Err(error) = outcome {
         core.0.metrics.effects_failed.inc();
-        tracing::warn!(service = %target.0, command = %target.1, %error, "a side effect failed");
+        tracing::warn!(service = %target.0, command = %target.1, trace_id, %error, "a side effect failed");
     }
 }
 

@@ -9,17 +9,20 @@ use cloudstate_entity::{
 };
 use cloudstate_function::{StreamReceiver, StreamSender};
 use cloudstate_store::EntityKey;
+use cloudstate_telemetry::trace::TraceId;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Core;
+use crate::context::Context;
 use crate::core::Held;
 use crate::deliver::deliver;
 use crate::metrics::Shed;
 use crate::registry::{Served, Slot, Stash, Waiter};
 use crate::stored::{self, Stored};
+use crate::traced::{self, TurnSpan};
 
 type Actions<K> = Vec<Action<K, Waiter>>;
 
@@ -161,6 +164,10 @@ struct Driver<K: Stored> {
     loading: bool,
     /// Whether the function has a command in hand.
     turning: bool,
+    /// The turn of a command that is traced.
+    turn: Option<Box<TurnSpan>>,
+    /// Of the command that an activation is for, if it is traced.
+    activating: Context,
 }
 
 /// Drives an entity until it is idle or stopped.
@@ -178,6 +185,8 @@ async fn drive<K: Held>(core: Core, slot: Rc<Slot<K>>, mut actions: Actions<K>) 
         received: now,
         loading: false,
         turning: false,
+        turn: None,
+        activating: Context::default(),
     };
     loop {
         while !actions.is_empty() {
@@ -230,6 +239,9 @@ impl<K: Held> Driver<K> {
                 let input = received::<K>(message);
                 if matches!(input, Input::Message(_)) {
                     self.slot.served.metrics.processed(self.latest - self.began);
+                    if let Some(turn) = &mut self.turn {
+                        turn.replied(self.latest.into_std());
+                    }
                 }
                 input
             }
@@ -261,8 +273,7 @@ impl<K: Held> Driver<K> {
             result = Some(reading.await);
         }
         if self.loading && result.is_none() {
-            self.loading = false;
-            self.slot.served.metrics.recovered(self.began.elapsed());
+            self.recovered();
         }
         broken.map(|broken| *broken).or(result)
     }
@@ -275,9 +286,10 @@ impl<K: Held> Driver<K> {
                 K::save_snapshot(&self.core.0.shared.store, key, snapshot, &served.metrics);
             }
             Action::Answer(waiter, result) => self.answer(waiter, result),
-            Action::Report(text) => self.core.report(text),
+            Action::Report(text) => self.core.report(text, self.trace_id()),
             Action::Log(text) => {
-                tracing::error!(service = %served.service.name, entity = %key.entity_id(), "{text}");
+                let (service, entity) = (&served.service.name, key.entity_id());
+                tracing::error!(%service, %entity, trace_id = self.trace_id().map(tracing::field::display), "{text}");
             }
             Action::HalfClose => {
                 if let Some((sender, _)) = self.stream.as_deref_mut() {
@@ -302,14 +314,40 @@ impl<K: Held> Driver<K> {
         self.arm(self.core.options().turn_timeout);
         self.turning = true;
         let mut activation = self.slot.activation.borrow_mut();
-        if let Some(stash) = activation.caller_mut().and_then(|waiter| waiter.stash.take()) {
+        let Some(waiter) = activation.caller_mut() else {
+            return;
+        };
+        if let Some(stash) = waiter.stash.take() {
             self.received = stash.since;
         }
+        self.turn = TurnSpan::begin(&waiter.context, self.received.into_std(), self.began.into_std());
+    }
+
+    fn recovered(&mut self) {
+        self.loading = false;
+        let began = self.slot.active_since.get();
+        self.slot.served.metrics.recovered(self.latest - began);
+        self.activated(None);
+    }
+
+    /// Ends the span of an activation, if there is one.
+    fn activated(&mut self, error: Option<&'static str>) {
+        let Slot { key, served, .. } = &*self.slot;
+        let times = (self.slot.active_since.get().into_std(), self.latest.into_std());
+        let context = std::mem::take(&mut self.activating);
+        traced::activated(&context, &served.service, key, error, times);
+    }
+
+    /// The trace of the command in hand.
+    fn trace_id(&self) -> Option<TraceId> {
+        self.turn.as_ref()?.context().trace_id()
     }
 
     fn stopped(&mut self, reason: StopReason) {
         self.stream = None;
-        self.loading = false;
+        if std::mem::take(&mut self.loading) {
+            self.activated(Some("the entity could not be activated"));
+        }
         let metrics = &self.slot.served.metrics;
         metrics
             .active
@@ -333,6 +371,10 @@ impl<K: Held> Driver<K> {
         if std::mem::take(&mut self.turning) {
             metrics.turn.observe_time(self.latest - self.began);
         }
+        if let Some(turn) = self.turn.take() {
+            let times = (self.began.into_std(), self.latest.into_std());
+            turn.end(&waiter.method, &self.slot.key, &result, times);
+        }
         deliver(&self.core, waiter, result);
     }
 
@@ -341,6 +383,11 @@ impl<K: Held> Driver<K> {
         self.arm(self.core.options().turn_timeout);
         self.slot.active_since.set(self.latest);
         self.loading = true;
+        if let Some(waiter) = self.slot.activation.borrow().next_caller()
+            && waiter.context.sampled().is_some()
+        {
+            self.activating = waiter.context.clone();
+        }
         match timeout_at(self.deadline, self.core.0.link.open(K::PATH)).await {
             Ok(Ok(stream)) => {
                 self.stream = Some(Box::new(stream));
@@ -405,6 +452,9 @@ impl<K: Held> Driver<K> {
         let outcome = stored::outcome(self.core.0.shared.store.commit(write).await);
         let began = std::mem::replace(&mut self.latest, Instant::now());
         served.metrics.persisted(self.latest - began);
+        if let Some(turn) = &self.turn {
+            turn.committed(&outcome, began.into_std(), self.latest.into_std());
+        }
         if matches!(&outcome, CommitOutcome::NotApplied { overloaded: true, .. }) {
             self.core.0.metrics.shed(Shed::StoreQueue);
         }
@@ -482,7 +532,7 @@ pub(crate) fn drop_idle<K: Held>(core: &Core) {
 /// A caller and where its answer arrives.
 pub(crate) fn waiter(
     method: std::sync::Arc<cloudstate_catalog::Method>,
-    context: crate::context::Context,
+    context: Context,
 ) -> (Waiter, oneshot::Receiver<Result<Answer, TurnError>>) {
     let (answer, answered) = oneshot::channel();
     (

@@ -23,6 +23,7 @@ mod core;
 mod deliver;
 mod drive;
 mod error;
+mod function_call;
 mod health;
 mod metrics;
 mod options;
@@ -31,6 +32,7 @@ mod registry;
 mod route;
 mod stored;
 mod streams;
+mod traced;
 
 pub use call::{Call, Input, Replies, Reply, ReplyStream, RequestStream, Router};
 pub use core::{Core, Inbox, Shared};

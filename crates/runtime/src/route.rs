@@ -17,8 +17,10 @@ use crate::admission::Permit;
 use crate::context::{Context, How};
 use crate::deliver::run_effects;
 use crate::drive::waiter;
-use crate::metrics::{ActionCommands, Shed};
-use crate::streams::{self, Permitted};
+use crate::function_call::FunctionCall;
+use crate::metrics::Shed;
+use crate::streams::{self, Holding};
+use crate::traced::Following;
 use crate::{Call, CallError, Code, Core, Input, Replies, Reply, Router};
 
 impl Router for Core {
@@ -26,7 +28,8 @@ impl Router for Core {
         let core = self.clone();
         async move {
             let permit = core.admit(&call.input)?;
-            let replies = core.route(call, Context::default())?.replies().await?;
+            let context = Context::of_client(call.trace.clone());
+            let replies = core.route(call, context)?.replies().await?;
             Ok(hold(replies, permit))
         }
     }
@@ -79,10 +82,10 @@ impl Turn {
     }
 }
 
-/// A streaming call counts as in progress until its stream is dropped.
-fn hold(replies: Replies, permit: Permit) -> Replies {
+/// A streaming call is in progress until its stream is dropped.
+fn hold(replies: Replies, held: impl Unpin + 'static) -> Replies {
     match replies {
-        Replies::Stream(stream) => Replies::Stream(Box::pin(Permitted::new(stream, permit))),
+        Replies::Stream(stream) => Replies::Stream(Box::pin(Holding::new(stream, held))),
         other => other,
     }
 }
@@ -120,6 +123,7 @@ impl Core {
             input,
             metadata,
             deadline,
+            trace: _,
         } = call;
         match (method.service.kind, input) {
             (EntityKind::EventSourced | EntityKind::Value, Input::One(payload)) => {
@@ -160,12 +164,13 @@ impl Core {
         context: Context,
     ) -> Result<Turn, CallError> {
         let key = entity_key(&method, &payload)?;
+        let metadata = method.service.command_metadata.then(|| context.write(metadata));
         let (caller, answered) = waiter(method.clone(), context.clone());
         let command = Command {
             caller,
             name: method.name.clone(),
             payload: request(&method, payload),
-            metadata: method.service.command_metadata.then_some(metadata),
+            metadata,
         };
         self.dispatch(key, &method.service, command)?;
         Ok(Turn {
@@ -185,18 +190,18 @@ impl Core {
         deadline: Option<Instant>,
         context: Context,
     ) -> Result<Replies, CallError> {
-        let mut counted = ActionCommands::begin(self, &method);
-        let command = unary_command(&method, payload, metadata);
-        let limit = counted.began + self.options().turn_timeout;
+        let mut call = FunctionCall::begin(self, &method, &context);
+        let command = unary_command(&method, payload, context.write(metadata));
+        let limit = call.began + self.options().turn_timeout;
         let by = deadline.map_or(limit, |deadline| deadline.min(limit));
         let response: ActionResponse = self
             .0
             .link
             .unary(names::ACTION_UNARY_PATH, &command, Some(by))
             .await
-            .map_err(link_error)?;
-        counted.answered(&response);
-        drop(counted);
+            .map_err(|error| call.failed(link_error(error)))?;
+        call.answered(&response);
+        drop(call);
         let answer = self
             .settle_effects(action::answer(response), &method, &context)
             .await;
@@ -235,9 +240,12 @@ impl Core {
     ) -> Concluded<'a> {
         let known = match answer.action {
             None => Ok(Replies::None),
-            Some(client_action::Action::Reply(reply)) => Ok(Replies::One(self.reply(reply, method))),
+            Some(client_action::Action::Reply(reply)) => {
+                Ok(Replies::One(self.reply(reply, method, &context)))
+            }
             Some(client_action::Action::Failure(failure)) => {
-                tracing::debug!(method = %method.path, "User Function responded with a failure: {}", failure.description);
+                let trace_id = context.trace_id().map(tracing::field::display);
+                tracing::debug!(method = %method.path, trace_id, "User Function responded with a failure: {}", failure.description);
                 Err(CallError::Failure(failure.description))
             }
             Some(client_action::Action::Forward(forward)) => {
@@ -269,17 +277,24 @@ impl Core {
             metadata,
         } = forward;
         let context = context.followed(How::Forward, method);
+        let mut following = Following::begin(&context, &service_name, &command_name);
         let follow = self.follow(&service_name, &command_name, payload, metadata, context);
-        within(deadline, follow).await?
+        let outcome = within(deadline, follow).await.and_then(|outcome| outcome);
+        following.outcome(&outcome);
+        match following.is_traced() {
+            true => outcome.map(|replies| hold(replies, following)),
+            false => outcome,
+        }
     }
 
-    fn reply(&self, reply: protocol::Reply, method: &Arc<Method>) -> Reply {
+    fn reply(&self, reply: protocol::Reply, method: &Arc<Method>, context: &Context) -> Reply {
         let payload = reply.payload.map(|payload| {
             if payload.type_url != *method.output_type_url {
-                self.report(format!(
+                let text = format!(
                     "Warning: {}.{}: Expected reply type_url to be [{}] but was [{}].",
                     method.service.name, method.name, method.output_type_url, payload.type_url
-                ));
+                );
+                self.report(text, context.trace_id());
             }
             payload.value
         });
@@ -306,6 +321,7 @@ impl Core {
                 input,
                 metadata: metadata.unwrap_or_default(),
                 deadline: None,
+                trace: None,
             };
             self.route(call, context)?.replies().await
         })
@@ -326,7 +342,7 @@ impl Core {
             (None, _) => format!("Service [{service}] unknown"),
             (Some(_), None) => format!("Service [{service}] does not have a command named: [{command}]"),
         };
-        self.report(format!("{text}{}", context.trace()));
+        self.report(format!("{text}{}", context.chain()), context.trace_id());
         Err(CallError::Unroutable(text))
     }
 

@@ -14,9 +14,8 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::admission::Permit;
 use crate::context::Context;
-use crate::metrics::ActionCommands;
+use crate::function_call::FunctionCall;
 use crate::route::{link_error, request, unary_command, within};
 use crate::{CallError, Core, Input, Replies, Reply, ReplyStream, RequestStream};
 
@@ -69,22 +68,24 @@ impl Pump {
             (true, true) => names::ACTION_STREAMED_PATH,
             (false, _) => names::ACTION_STREAMED_OUT_PATH,
         };
-        let mut counted = ActionCommands::begin(&self.core, &self.method);
-        let (sender, receiver) = self.core.0.link.open(path).await.map_err(link_error)?;
+        let mut call = FunctionCall::begin(&self.core, &self.method, &self.context);
+        let (sender, receiver) = match self.core.0.link.open(path).await {
+            Ok(halves) => halves,
+            Err(error) => return Err(call.failed(link_error(error))),
+        };
+        let metadata = self.context.write(metadata);
         let requests = self.requests(sender, input, metadata);
         let responses = self.responses(receiver);
         tokio::pin!(requests, responses);
         tokio::select! {
-            result = &mut responses => {
-                result?;
-                counted.ended();
-                return Ok(());
+            result = &mut responses => return call.over(result),
+            result = &mut requests => {
+                if result.is_err() {
+                    return call.over(result);
+                }
             }
-            result = &mut requests => result?,
         }
-        responses.await?;
-        counted.ended();
-        Ok(())
+        call.over(responses.await)
     }
 
     /// Sends all requests, then half-closes. When the function takes no more, its response says why: an error here is
@@ -183,22 +184,19 @@ impl Stream for Received {
     }
 }
 
-/// A stream that holds its place in the count of calls.
-pub(crate) struct Permitted {
+/// A stream that keeps something until it is dropped: its place in the count of calls, or its span.
+pub(crate) struct Holding<T> {
     stream: ReplyStream,
-    _permit: Permit,
+    _held: T,
 }
 
-impl Permitted {
-    pub(crate) fn new(stream: ReplyStream, permit: Permit) -> Self {
-        Permitted {
-            stream,
-            _permit: permit,
-        }
+impl<T> Holding<T> {
+    pub(crate) fn new(stream: ReplyStream, held: T) -> Self {
+        Holding { stream, _held: held }
     }
 }
 
-impl Stream for Permitted {
+impl<T: Unpin> Stream for Holding<T> {
     type Item = Result<Reply, CallError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {

@@ -38,6 +38,10 @@ impl<C> Queue<C> {
         self.commands.push_back(command);
     }
 
+    pub(super) fn front(&self) -> Option<&C> {
+        self.commands.front().map(|command| &command.caller)
+    }
+
     pub(super) fn pop(&mut self) -> Option<Command<C>> {
         let command = self.commands.pop_front()?;
         self.bytes -= command.bytes();

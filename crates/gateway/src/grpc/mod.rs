@@ -13,11 +13,13 @@ mod timeout;
 use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use cloudstate_protocol::Metadata;
 use cloudstate_runtime::{Call, CallError, Code, Input, Replies, Reply, ReplyStream, RequestStream, Router};
+use cloudstate_telemetry::trace::Trace;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::future::Either;
@@ -35,6 +37,7 @@ use crate::gateway::Core;
 use crate::metadata;
 use crate::metrics::InFlight;
 use crate::status::Status;
+use crate::trace::Traced;
 
 /// Whether the content type is one of native gRPC. Others of the family (`+json`, `-web`) are not served.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -66,9 +69,14 @@ pub(crate) fn serve<R: Router, B: RequestBody>(
         let status = unknown_method(front, head.uri.path());
         return Either::Left(ready(reply::failed(&status, &mut in_flight)));
     };
-    let mut in_flight = InFlight::begin(&route.counters);
+    let tracer = core.options.tracer.as_ref().filter(|_| route.is_traced());
+    let traced = tracer.map(|tracer| Traced::begin(tracer, &head));
+    let mut in_flight = InFlight::begin(&route.counters).traced(traced);
     match Accepted::read(&core, front, route, &head, body) {
-        Ok(accepted) => Either::Right(accepted.answer(core, route.clone(), in_flight)),
+        Ok(mut accepted) => {
+            accepted.trace = in_flight.trace().cloned();
+            Either::Right(accepted.answer(core, route.clone(), in_flight))
+        }
         Err(status) => Either::Left(ready(reply::failed(&status, &mut in_flight))),
     }
 }
@@ -86,6 +94,7 @@ struct Accepted<B> {
     deadline: Option<Instant>,
     form: Form,
     requests: Requests<B>,
+    trace: Option<Arc<Trace>>,
 }
 
 /// Where the request messages of a call come from.
@@ -126,6 +135,7 @@ impl<B: RequestBody> Accepted<B> {
                 true => Requests::Stream(Box::pin(UntilError(Some(messages)))),
                 false => Requests::One(messages),
             },
+            trace: None,
         })
     }
 
@@ -162,6 +172,7 @@ impl<B: RequestBody> Accepted<B> {
                     input,
                     metadata: std::mem::take(&mut self.metadata),
                     deadline: self.deadline,
+                    trace: self.trace.take(),
                 };
                 core.router.call(call).await?
             }

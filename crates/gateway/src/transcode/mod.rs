@@ -25,10 +25,12 @@ mod stream;
 mod wire;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use cloudstate_catalog::http::{HttpBinding, Route as Found, RouteMatch};
 use cloudstate_protocol::Metadata;
 use cloudstate_runtime::{Call, Code, Input, Replies, Router};
+use cloudstate_telemetry::trace::Trace;
 use http::header::{ALLOW, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -40,6 +42,7 @@ use crate::front::{CoreFront, Route, Routes};
 use crate::gateway::Core;
 use crate::metrics::InFlight;
 use crate::status::Status;
+use crate::trace::Traced;
 use crate::{grpc, metadata, site};
 
 pub use lines::{LineSplitter, LineTooLong};
@@ -113,13 +116,16 @@ async fn call<R: Router>(
     head: &Parts,
     body: Incoming,
 ) -> Response<Body> {
-    let mut in_flight = InFlight::begin(&route.counters);
+    let tracer = core.options.tracer.as_ref();
+    let traced = tracer.map(|tracer| Traced::begin_http(tracer, head));
+    let mut in_flight = InFlight::begin(&route.counters).traced(traced);
     let binding = found.binding;
     let fault = Fault::default();
     let outcome = match prepare(core, front, route, found, head, body, &fault).await {
         Ok(prepared) => {
             let deadline = prepared.deadline;
-            let replies = grpc::within(deadline, run(core, binding, prepared)).await;
+            let trace = in_flight.trace().cloned();
+            let replies = grpc::within(deadline, run(core, binding, prepared, trace)).await;
             replies.map(|replies| (replies, deadline))
         }
         Err(status) => Err(status),
@@ -213,6 +219,7 @@ async fn run<R: Router>(
     core: &Core<R>,
     binding: &HttpBinding,
     prepared: Prepared,
+    trace: Option<Arc<Trace>>,
 ) -> Result<Replies, Status> {
     let Prepared {
         input,
@@ -227,6 +234,7 @@ async fn run<R: Router>(
             input,
             metadata,
             deadline,
+            trace,
         })
         .await?)
 }

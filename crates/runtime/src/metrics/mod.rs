@@ -3,7 +3,6 @@
 //! Each core has cells of its own for every service that it serves, and a scrape adds them up. What is open at a moment
 //! is the difference of two counts, so that nothing is kept up to date for it.
 
-mod action;
 mod core;
 mod service;
 
@@ -16,7 +15,6 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 
-pub(crate) use self::action::ActionCommands;
 pub(crate) use self::core::{CoreMetrics, Shed};
 pub(crate) use self::service::{Group, ServiceMetrics};
 use crate::admission::Admission;
