@@ -120,6 +120,7 @@ impl Catalog {
             self.http_bindings
                 .extend(http::bindings_of(method, options.http.as_ref())?);
         }
+        http::compile_plans(&self.http_bindings);
         self.routes = RouteTable::new(&self.http_bindings);
         let shadowed = self.routes.shadowed();
         warnings.extend(

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!   method options ──▶ rule and additional bindings ──▶ HttpBinding { verb, template, variables, body, response body }
-//!                                                             └──▶ RouteTable: verb and path ──▶ binding, variables
+//!                                                             ├──▶ RouteTable: verb and path ──▶ binding, variables
+//!                                                             └──▶ plans: JSON ◀──▶ the messages of the binding
 //! ```
 //!
 //! Sources: the comments of `google/api/http.proto`, and the reference where they leave something open.
 //!
-//! Absent: reading and writing JSON, query parameters and sockets. They belong to the gateway.
+//! Absent: running the plans, query parameters and sockets. They belong to the gateway.
 
 mod paths;
 mod percent;
+mod plans;
 mod routes;
 mod rule;
 mod template;
@@ -18,13 +20,14 @@ mod template;
 mod tests;
 mod verb;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prost_reflect::FieldDescriptor;
 
 use crate::Method;
 
 pub use paths::{MalformedPath, PathMatch, PathTable};
+pub(crate) use plans::compile as compile_plans;
 pub use routes::{Capture, Route, RouteMatch, RouteTable};
 pub(crate) use rule::bindings_of;
 pub use template::{PathTemplate, Segment, TemplateError};
@@ -46,6 +49,8 @@ pub struct HttpBinding {
     /// For each variable of the template, in order, the fields from the request message down to what it sets. The
     /// last one is a singular scalar, string, bytes or enum field; those before it are singular messages.
     pub variables: Vec<Vec<FieldDescriptor>>,
+    /// Compiled for all bindings at once, when all are known.
+    plans: OnceLock<plans::Plans>,
 }
 
 /// What the body of an HTTP request becomes.

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A catalog is immutable: when the function comes back with another declaration, a new one takes its place.
-//! This crate knows no sockets, no JSON and no entity life cycles.
+//! This crate knows no sockets and no entity life cycles, and reads no JSON: it compiles how JSON is to be read.
 
 mod descriptors;
 mod discovery;

@@ -3,7 +3,7 @@
 mod dump;
 mod fields;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cloudstate_protocol::google::api::HttpRule;
 use cloudstate_protocol::google::api::http_rule::Pattern;
@@ -61,6 +61,7 @@ fn default_binding(method: &Arc<Method>) -> HttpBinding {
         body: RequestBody::Message,
         response_body: None,
         variables: Vec::new(),
+        plans: OnceLock::new(),
     }
 }
 
@@ -96,6 +97,7 @@ fn check(method: &Arc<Method>, rule: &HttpRule) -> Result<HttpBinding, Refusal> 
         body,
         response_body: fields::response_body(&method.output(), &rule.response_body)?,
         variables,
+        plans: OnceLock::new(),
     })
 }
 

@@ -11,7 +11,6 @@ mod events;
 mod http_body;
 mod json;
 mod lines;
-mod locate;
 mod offline;
 mod parameters;
 mod probe;

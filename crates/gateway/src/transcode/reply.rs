@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 use cloudstate_catalog::http::HttpBinding;
-use cloudstate_runtime::{Code, Reply};
+use cloudstate_runtime::Reply;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
-use prost::Message;
-use prost_reflect::{DynamicMessage, ReflectMessage, Value};
 
 use super::{http_body, json};
 use crate::body::Body;
@@ -62,47 +60,26 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Decodes a reply and writes it as the binding wants it.
+    /// Writes a reply as the binding wants it.
     pub(super) fn of(binding: &HttpBinding, payload: Bytes) -> Result<Self, Status> {
-        let output = binding.method.output();
-        let invalid = |why: &dyn std::fmt::Display| {
-            let name = binding.method.descriptor.full_name();
-            Status::new(
-                Code::Internal,
-                format!("the reply of [{name}] is no valid {}: {why}", output.full_name()),
-            )
-        };
-        let message = DynamicMessage::decode(output.clone(), payload).map_err(|error| invalid(&error))?;
-        if let Some(written) = raw(&message, binding)? {
-            return Ok(written);
+        if http_body::is_response_of(binding) {
+            return raw(binding, payload);
         }
-        let body = match &binding.response_body {
-            None => json::write(&message),
-            Some(field) => json::write_field(&message, field),
-        };
         Ok(Written {
             content_type: Some(JSON),
-            body: body.map_err(|error| invalid(&error))?,
+            body: json::write(binding, &payload)?,
         })
     }
 }
 
-/// The content of a `google.api.HttpBody`, if that is what the response is.
-fn raw(message: &DynamicMessage, binding: &HttpBinding) -> Result<Option<Written>, Status> {
-    let field = binding
-        .response_body
-        .as_ref()
-        .map(|field| message.get_field(field));
-    let shown = match field.as_deref() {
-        None => message,
-        Some(Value::Message(inner)) => inner,
-        Some(_) => return Ok(None),
+/// The content of a `google.api.HttpBody`.
+fn raw(binding: &HttpBinding, payload: Bytes) -> Result<Written, Status> {
+    let shown = match &binding.response_body {
+        None => payload,
+        Some(field) => http_body::inside(field, payload)?,
     };
-    if !http_body::is(&shown.descriptor()) {
-        return Ok(None);
-    }
-    let (content_type, body) = http_body::decode(shown.encode_to_vec().into())?;
-    Ok(Some(Written { content_type, body }))
+    let (content_type, body) = http_body::decode(shown)?;
+    Ok(Written { content_type, body })
 }
 
 fn content(status: StatusCode, content_type: Option<HeaderValue>, body: Bytes) -> Response<Body> {

@@ -1,8 +1,6 @@
 //! From an HTTP request to a request message.
 
 use cloudstate_catalog::http::{HttpBinding, RequestBody, RouteMatch};
-use prost::Message;
-use prost_reflect::{FieldDescriptor, Kind};
 
 use super::content::Content;
 use super::{http_body, json, parameters, wire};
@@ -28,27 +26,16 @@ pub(super) fn assemble(
 
 /// What the body says.
 fn read(binding: &HttpBinding, content: &Content, body: &[u8]) -> Result<Vec<u8>, Status> {
-    match &binding.body {
-        RequestBody::Ignored => Ok(Vec::new()),
-        RequestBody::Message => match content {
-            Content::Raw { content_type } => Ok(http_body::encode(content_type, body)),
-            Content::Json | Content::Lines | Content::Ignored => {
-                Ok(json::parse(&binding.method.input(), body, "")?.encode_to_vec())
-            }
-        },
-        RequestBody::Field(field) => read_field(field, content, body),
-    }
-}
-
-fn read_field(field: &FieldDescriptor, content: &Content, body: &[u8]) -> Result<Vec<u8>, Status> {
-    let inner = match (content, field.kind()) {
-        (Content::Raw { content_type }, _) => http_body::encode(content_type, body),
-        (_, Kind::Message(of)) if !field.is_list() && !field.is_map() => {
-            json::parse(&of, body, field.name())?.encode_to_vec()
-        }
-        _ => return Ok(json::parse_field(field, body)?.encode_to_vec()),
+    let content_type = match (content, &binding.body) {
+        (_, RequestBody::Ignored) | (Content::Ignored, _) => return Ok(Vec::new()),
+        (Content::Json | Content::Lines, _) => return json::read(binding, body),
+        (Content::Raw { content_type }, _) => content_type,
     };
-    let mut message = Vec::with_capacity(inner.len() + 8);
-    wire::put_message(field, &inner, &mut message);
+    let raw = http_body::encode(content_type, body);
+    let RequestBody::Field(field) = &binding.body else {
+        return Ok(raw);
+    };
+    let mut message = Vec::with_capacity(raw.len() + 8);
+    wire::put_message(field, &raw, &mut message);
     Ok(message)
 }

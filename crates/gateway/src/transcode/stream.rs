@@ -17,12 +17,11 @@ use cloudstate_runtime::{CallError, Reply, ReplyStream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
-use prost_reflect::Kind;
 use tokio::time::{Instant, Sleep};
 
 use super::accept::Shape;
 use super::events;
-use super::http_body::is as is_http_body;
+use super::http_body::is_response_of as shows_http_body;
 use super::reply::{self, Written};
 use super::requests::Fault;
 use crate::body::{Body, BrokenOff, Piece};
@@ -68,18 +67,6 @@ impl Form {
             Form::Lines(_) => line(&written.body),
         })
     }
-}
-
-fn shows_http_body(binding: &HttpBinding) -> bool {
-    let shown = match &binding.response_body {
-        None => Some(binding.method.output()),
-        Some(field) if field.is_list() => None,
-        Some(field) => match field.kind() {
-            Kind::Message(of) => Some(of),
-            _ => None,
-        },
-    };
-    shown.is_some_and(|of| is_http_body(&of))
 }
 
 fn line(json: &[u8]) -> Bytes {
