@@ -1,24 +1,25 @@
 //! The one thread that writes: forms batches, hands them to the backend, and answers.
 
+mod resolve;
+mod state;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use self::state::{after, check};
 use crate::backend::{Batch, BatchVerdict, Held, Tail, Verdict, Writer};
 use crate::completion::{self, Handover, Reply};
 use crate::queue::{Drained, Pending, PendingOffset, Queue, Waited, lock};
 use crate::stats::Counters;
 use crate::tails::{Claim, Tails};
 use crate::{
-    Change, Commit, CommitId, EntityKey, Error, Expected, Fence, Options, Outcome, OwnerId, ShardId,
-    block_on, shard_of,
+    Change, Commit, CommitId, EntityKey, Error, Fence, Options, Outcome, OwnerId, ShardId, block_on, shard_of,
 };
 
 /// How long waiters may wait for one of them to wake the others.
 const HANDOVER: Duration = Duration::from_millis(1);
-const FIRST_RETRY: Duration = Duration::from_millis(5);
-const LONGEST_RETRY: Duration = Duration::from_millis(500);
 
 pub(crate) struct Committer {
     writer: Box<dyn Writer>,
@@ -322,76 +323,6 @@ impl Committer {
         }
     }
 
-    /// Takes back the shards that were lost because a commit's fate could not be learned. Until then their commits
-    /// are refused.
-    fn take_back(&mut self) {
-        if self.lost.is_empty() {
-            return;
-        }
-        let lost = std::mem::take(&mut self.lost);
-        if let Err(error) = self.take(&lost) {
-            self.lost = lost;
-            self.lost_by = Some(error);
-        }
-    }
-
-    /// Learns the fate of unknown commits: takes their shards in a new epoch, so that nothing is in flight any more, and
-    /// looks for their ids.
-    fn resolve(&mut self, batch: &Batch, mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
-        let unknown: Vec<usize> = (0..verdicts.len())
-            .filter(|i| matches!(verdicts[*i], Verdict::Unknown(_)))
-            .collect();
-        if unknown.is_empty() {
-            return verdicts;
-        }
-        let commits: Vec<Commit> = unknown.iter().map(|i| batch.commits[*i].clone()).collect();
-        let mut shards: Vec<ShardId> = commits.iter().map(|c| c.shard).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let Some(found) = self.find(&shards, &commits) else {
-            return verdicts;
-        };
-        for (index, found) in unknown.into_iter().zip(found) {
-            let Verdict::Unknown(error) = &verdicts[index] else {
-                continue;
-            };
-            verdicts[index] = if found {
-                Verdict::Applied
-            } else {
-                Verdict::NotApplied(error.clone())
-            };
-        }
-        verdicts
-    }
-
-    /// Tries for as long as the options allow.
-    fn find(&mut self, shards: &[ShardId], commits: &[Commit]) -> Option<Vec<bool>> {
-        let deadline = Instant::now() + self.options.resolve_within;
-        let mut pause = FIRST_RETRY;
-        loop {
-            match self
-                .take(shards)
-                .and_then(|()| block_on(self.writer.find(commits)))
-            {
-                Ok(found) => return Some(found),
-                Err(error) => tracing::warn!(%error, "cannot learn yet whether commits applied"),
-            }
-            if Instant::now() + pause > deadline {
-                self.lose(shards);
-                return None;
-            }
-            std::thread::park_timeout(pause);
-            pause = (2 * pause).min(LONGEST_RETRY);
-        }
-    }
-
-    fn lose(&mut self, shards: &[ShardId]) {
-        for shard in shards {
-            self.holds[shard.number() as usize] = Hold::Lost;
-        }
-        self.lost.extend_from_slice(shards);
-    }
-
     fn answer_all(&mut self, batch: &Batch, waiters: Vec<Waiter>, verdicts: Vec<Verdict>) {
         if !batch.commits.is_empty() {
             // Before any answer, so that whoever has one sees the health that belongs to it.
@@ -490,45 +421,6 @@ fn keep_placed(chosen: Vec<(Pending, Claim)>, backlog: &mut VecDeque<Pending>) -
         backlog.push_front(pending);
     }
     placed
-}
-
-fn check(write: &crate::Write, tail: &Tail) -> Result<(), Outcome> {
-    if !write.change.goes_with(&write.expected) {
-        let reason = "events go with an expected sequence, values with an expected version".to_owned();
-        return Err(Outcome::NotApplied(Error::InvalidWrite {
-            entity: write.entity.to_string(),
-            reason,
-        }));
-    }
-    let as_expected = match write.expected {
-        Expected::Sequence(sequence) => sequence == tail.sequence,
-        Expected::Version(version) => version == tail.version,
-    };
-    if as_expected {
-        Ok(())
-    } else {
-        Err(Outcome::Conflict)
-    }
-}
-
-/// What the entity looks like after the change.
-fn after(change: &Change, tail: Tail, last: u64) -> Tail {
-    let tail = Tail { stored: true, ..tail };
-    match change {
-        Change::None => tail,
-        Change::Events(events) => Tail {
-            sequence: tail.sequence + events.len() as u64,
-            ..tail
-        },
-        Change::Put(_) => Tail {
-            version: Some(last),
-            ..tail
-        },
-        Change::Delete => Tail {
-            version: None,
-            ..tail
-        },
-    }
 }
 
 /// Answers whoever still waits when the committer ends, by a panic too.
