@@ -1,5 +1,6 @@
 //! Functions as users write them, on the SDK, behind the proxy.
 
+use cloudstate_proxy::Event;
 use cloudstate_sdk::doc_example::{Count, Counted, Increase, Read, counter};
 use cloudstate_sdk::event_sourced::Context;
 use cloudstate_sdk::{EventSourced, Failure, NoSnapshot, Reply, UserFunction};
@@ -79,5 +80,37 @@ fn an_entity_on_the_sdk_keeps_its_state_and_its_failures_store_nothing() {
             assert!(bound.body().contains("value"), "{}", bound.body());
             proxy.stop().await;
         }
+    });
+}
+
+#[test]
+fn a_function_on_a_unix_socket_is_served_and_found_again() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("function.sock");
+        let counters =
+            || UserFunction::new("counters", "1").with(counter::event_sourced("counter", CounterEntity));
+        let function = SdkFunction::start_at(socket.clone(), counters());
+        let proxy = Proxy::start(
+            function.port,
+            &[("function.socket", &socket.display().to_string())],
+        );
+        let client = proxy.client().await;
+        assert_eq!(value(&client.call(INCREASE, &increase(2)).await), 2);
+        let before = proxy.events();
+        drop(function);
+        proxy
+            .event_after(before, |event| {
+                matches!(event, Event::FunctionLost(_)).then_some(())
+            })
+            .await
+            .expect("the proxy notices");
+        let _function = SdkFunction::start_at(socket, counters());
+        proxy
+            .event_after(before, |event| matches!(event, Event::FunctionBack).then_some(()))
+            .await
+            .expect("the proxy finds it");
+        assert_eq!(value(&client.call(INCREASE, &increase(3)).await), 5);
+        proxy.stop().await;
     });
 }

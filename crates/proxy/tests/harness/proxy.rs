@@ -19,7 +19,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy for the function at this port, with flags on top of what suits tests.
+    /// Starts a proxy for the function at this port, with flags on top of what suits tests; the port does not count if
+    /// they name a socket.
     pub(crate) fn start(function: u16, flags: &[(&str, &str)]) -> Proxy {
         let config = load(&sources(function, flags))
             .unwrap_or_else(|errors| panic!("{errors}"))
@@ -125,7 +126,6 @@ fn sources(function: u16, flags: &[(&str, &str)]) -> Sources {
         ("http.port", "0"),
         ("admin.host", "127.0.0.1"),
         ("admin.port", "0"),
-        ("function.port", &function),
         ("function.backoff-min", "5ms"),
         ("function.backoff-max", "50ms"),
         ("runtime.threads", "2"),
@@ -133,6 +133,9 @@ fn sources(function: u16, flags: &[(&str, &str)]) -> Sources {
         ("store.url", "memory:"),
     ]
     .into();
+    if !flags.iter().any(|(name, _)| *name == "function.socket") {
+        all.insert("function.port", &function);
+    }
     all.extend(flags.iter().copied());
     Sources {
         flags: all
