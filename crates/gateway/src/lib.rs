@@ -35,6 +35,7 @@ mod web;
 pub use accept::connections;
 pub use front::{Front, Routes};
 pub use gateway::Gateway;
+pub use grpc::{Encoding, FrameDecoder, MalformedFrame};
 pub use metrics::Metrics;
 pub use options::Options;
 pub use site::StaticFiles;

@@ -9,12 +9,12 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue};
 
-use super::frame::too_large;
+use super::frame::MalformedFrame;
 use crate::status::Status;
 
 /// How the compressed messages of a call are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub enum Encoding {
     /// Not at all.
     Identity,
     /// RFC 1952.
@@ -56,14 +56,15 @@ impl Encoding {
 }
 
 /// Unpacks a message; what it holds must not exceed `limit` bytes, so that a small message cannot fill the memory.
-pub(crate) fn gunzip(message: &[u8], limit: usize) -> Result<Bytes, Status> {
+pub(crate) fn gunzip(message: &[u8], limit: usize) -> Result<Bytes, MalformedFrame> {
     let mut unpacked = Vec::new();
     MultiGzDecoder::new(message)
         .take(limit as u64 + 1)
         .read_to_end(&mut unpacked)
-        .map_err(|error| Status::new(Code::Internal, format!("a gzip message is malformed: {error}")))?;
+        .map_err(|error| MalformedFrame::Gzip(error.to_string()))?;
     if unpacked.len() > limit {
-        Err(too_large(unpacked.len(), limit))
+        let length = unpacked.len();
+        Err(MalformedFrame::TooLarge { length, limit })
     } else {
         Ok(unpacked.into())
     }

@@ -1,39 +1,62 @@
-//! Cuts a request body into gRPC messages.
-
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+//! Cuts a stream of bytes into gRPC messages. Source: gRPC over HTTP/2, length-prefixed messages.
 
 use bytes::{Buf, Bytes, BytesMut};
-use cloudstate_runtime::Code;
 
 use super::encoding::{self, Encoding};
 use crate::body::PREFIX;
-use crate::status::Status;
 
-/// Where frames come from. Its errors are statuses of the call.
-pub(crate) trait RequestBody:
-    http_body::Body<Data = Bytes, Error: Into<Status>> + Unpin + 'static
-{
-}
-
-impl<B> RequestBody for B where B: http_body::Body<Data = Bytes, Error: Into<Status>> + Unpin + 'static {}
-
-/// The messages of a request body.
-pub(crate) struct Messages<B> {
-    body: B,
+/// Cuts chunks of a body into messages of bounded length, and unpacks the compressed ones.
+///
+/// A message that lies wholly within a chunk is a slice of it. What is kept of others grows by what has arrived, never by what
+/// a prefix promises: a short request cannot reserve much memory.
+///
+/// ```
+/// use cloudstate_gateway::{Encoding, FrameDecoder};
+///
+/// let mut frames = FrameDecoder::new(Encoding::Identity, 100);
+/// frames.push(b"\0\0\0\0\x02ab\0\0\0\0"[..].into());
+/// assert_eq!(frames.next_message(), Ok(Some("ab".into())));
+/// assert_eq!(frames.next_message(), Ok(None));
+/// frames.push(b"\x01c"[..].into());
+/// assert_eq!(frames.next_message(), Ok(Some("c".into())));
+/// assert!(frames.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct FrameDecoder {
     encoding: Encoding,
     limit: usize,
-    /// What arrived last and is not taken yet; messages that lie wholly within are slices of it.
+    /// What arrived last and is not taken yet.
     chunk: Bytes,
     /// The beginning of a message that spans chunks.
     partial: BytesMut,
 }
 
-impl<B: RequestBody> Messages<B> {
-    /// Reads `body`, whose compressed messages have the given encoding; no message may exceed `limit` bytes.
-    pub(crate) fn new(body: B, encoding: Encoding, limit: usize) -> Self {
-        Messages {
-            body,
+/// Bytes that are no message that may come here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedFrame {
+    /// It has, or unpacks to, more bytes than allowed.
+    #[error("the request message has {length} bytes, more than the limit of {limit} bytes")]
+    TooLarge {
+        /// As far as it is known.
+        length: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// It is compressed, but nothing says how.
+    #[error("a message is marked as compressed, but the request names no grpc-encoding")]
+    NoEncoding,
+    /// Its flag is unknown.
+    #[error("{0} is no gRPC message flag: only 0 and 1 are")]
+    Flag(u8),
+    /// It cannot be unpacked.
+    #[error("a gzip message is malformed: {0}")]
+    Gzip(String),
+}
+
+impl FrameDecoder {
+    /// Takes messages of at most `limit` bytes, of which compressed ones have the given encoding.
+    pub fn new(encoding: Encoding, limit: usize) -> Self {
+        FrameDecoder {
             encoding,
             limit,
             chunk: Bytes::new(),
@@ -41,55 +64,22 @@ impl<B: RequestBody> Messages<B> {
         }
     }
 
-    /// The next message, `None` at the end. After an error the body is useless.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
-        loop {
-            match self.take_message() {
-                Ok(None) => {}
-                message => return Poll::Ready(message.transpose()),
-            }
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    // Trailers of a request mean nothing in gRPC.
-                    if let Ok(data) = frame.into_data() {
-                        self.push(data);
-                    }
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                None if self.chunk.is_empty() && self.partial.is_empty() => return Poll::Ready(None),
-                None => return Poll::Ready(Some(Err(truncated()))),
-            }
-        }
-    }
-
-    /// Whether the end is known to be reached, without reading.
-    pub(crate) fn is_end(&self) -> bool {
-        self.chunk.is_empty() && self.partial.is_empty() && self.body.is_end_stream()
-    }
-
-    /// Reads the only message of a unary request.
-    ///
-    /// Waits for the end of the request, so that a request with several messages is refused before it is executed.
-    pub(crate) async fn only(&mut self) -> Result<Bytes, Status> {
-        let next = std::future::poll_fn(|cx| self.poll_next(cx)).await;
-        let message = next.ok_or_else(|| cardinality("none"))??;
-        if !self.is_end() {
-            match std::future::poll_fn(|cx| self.poll_next(cx)).await {
-                None => {}
-                Some(Ok(_)) => return Err(cardinality("several")),
-                Some(Err(status)) => return Err(status),
-            }
-        }
-        Ok(message)
-    }
-
-    fn push(&mut self, data: Bytes) {
+    /// Gives the next chunk. Only when [`next_message`](Self::next_message) found none: what was not taken is lost.
+    pub fn push(&mut self, chunk: Bytes) {
         debug_assert!(self.chunk.is_empty(), "only an exhausted chunk is replaced");
-        self.chunk = data;
+        self.chunk = chunk;
     }
 
-    /// Takes a whole message, or moves what there is of it to `partial`.
-    fn take_message(&mut self) -> Result<Option<Bytes>, Status> {
+    /// Whether no byte is left over.
+    pub fn is_empty(&self) -> bool {
+        self.chunk.is_empty() && self.partial.is_empty()
+    }
+
+    /// The next message. `None` asks for another chunk.
+    ///
+    /// # Errors
+    /// If what comes is no such message. Afterwards the decoder is useless.
+    pub fn next_message(&mut self) -> Result<Option<Bytes>, MalformedFrame> {
         if self.partial.is_empty() && self.chunk.len() >= PREFIX {
             let (flag, length) = self.parse_prefix(&self.chunk)?;
             if self.chunk.len() - PREFIX >= length {
@@ -101,7 +91,8 @@ impl<B: RequestBody> Messages<B> {
         self.assemble()
     }
 
-    fn assemble(&mut self) -> Result<Option<Bytes>, Status> {
+    /// Takes a message that spans chunks, or keeps what there is of it.
+    fn assemble(&mut self) -> Result<Option<Bytes>, MalformedFrame> {
         self.move_up_to(PREFIX);
         if self.partial.len() < PREFIX {
             return Ok(None);
@@ -115,57 +106,28 @@ impl<B: RequestBody> Messages<B> {
         self.decode(flag, message).map(Some)
     }
 
-    /// Grows by what has arrived, never by what a prefix promises: a short request cannot reserve much memory.
     fn move_up_to(&mut self, length: usize) {
         let missing = length.saturating_sub(self.partial.len()).min(self.chunk.len());
         self.partial.extend_from_slice(&self.chunk.split_to(missing));
     }
 
-    fn parse_prefix(&self, bytes: &[u8]) -> Result<(u8, usize), Status> {
+    fn parse_prefix(&self, bytes: &[u8]) -> Result<(u8, usize), MalformedFrame> {
         let [flag, length @ ..] = std::array::from_fn::<u8, PREFIX, _>(|at| bytes[at]);
         let length = u32::from_be_bytes(length) as usize;
         if length > self.limit {
-            Err(too_large(length, self.limit))
+            let limit = self.limit;
+            Err(MalformedFrame::TooLarge { length, limit })
         } else {
             Ok((flag, length))
         }
     }
 
-    fn decode(&self, flag: u8, message: Bytes) -> Result<Bytes, Status> {
+    fn decode(&self, flag: u8, message: Bytes) -> Result<Bytes, MalformedFrame> {
         match (flag, self.encoding) {
             (0, _) => Ok(message),
             (1, Encoding::Gzip) => encoding::gunzip(&message, self.limit),
-            (1, Encoding::Identity) => Err(Status::new(
-                Code::Internal,
-                "a message is marked as compressed, but the request names no grpc-encoding",
-            )),
-            (flag, _) => Err(Status::new(
-                Code::Internal,
-                format!("{flag} is no gRPC message flag: only 0 and 1 are"),
-            )),
+            (1, Encoding::Identity) => Err(MalformedFrame::NoEncoding),
+            (flag, _) => Err(MalformedFrame::Flag(flag)),
         }
     }
 }
-
-/// Refuses a message over the limit, naming both sizes.
-pub(crate) fn too_large(length: usize, limit: usize) -> Status {
-    Status::new(
-        Code::ResourceExhausted,
-        format!("the request message has {length} bytes, more than the limit of {limit} bytes"),
-    )
-}
-
-fn cardinality(found: &str) -> Status {
-    // The code is the one of gRPC's table of status codes for a violated request cardinality.
-    Status::new(
-        Code::Unimplemented,
-        format!("the method takes exactly one request message, but {found} came"),
-    )
-}
-
-fn truncated() -> Status {
-    Status::new(Code::Internal, "the request ended in the middle of a message")
-}
-
-#[cfg(test)]
-mod tests;

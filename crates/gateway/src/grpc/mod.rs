@@ -7,6 +7,7 @@
 
 mod encoding;
 mod frame;
+mod messages;
 mod reply;
 mod timeout;
 
@@ -27,8 +28,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use self::encoding::Encoding;
-use self::frame::{Messages, RequestBody};
+pub use self::encoding::Encoding;
+pub use self::frame::{FrameDecoder, MalformedFrame};
+use self::messages::{Messages, RequestBody};
 pub(crate) use self::timeout::deadline;
 use crate::body::Body;
 use crate::builtin;

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use http_body::Frame;
 use proptest::prelude::*;
 
+use super::super::encoding;
 use super::*;
 
 /// A body that arrives in the given pieces.
