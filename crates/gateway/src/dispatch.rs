@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use crate::body::Body;
 use crate::front::CoreFront;
 use crate::gateway::Core;
+use crate::metrics::Protocol;
 use crate::web::grpc_web;
 use crate::{grpc, transcode};
 
@@ -25,6 +26,7 @@ pub(crate) fn respond<R: Router>(
     // In a box of its own: the libraries below move the future of a call several times until it runs.
     let native = request.version() == Version::HTTP_2 && grpc::is_grpc(request.headers());
     let answer: LocalBoxFuture<'static, _> = if native {
+        core.metrics.connections.request(Protocol::Grpc);
         Box::pin(grpc::serve(core, &front, request))
     } else {
         Box::pin(from_the_web(core, front, request))
@@ -43,7 +45,10 @@ async fn from_the_web<R: Router>(
         return answer;
     }
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = match grpc_web::Form::of(request.headers()) {
+    let form = grpc_web::Form::of(request.headers());
+    let protocol = form.map_or(Protocol::Http, |_| Protocol::GrpcWeb);
+    core.metrics.connections.request(protocol);
+    let mut response = match form {
         Some(form) => grpc_web::serve(core.clone(), front, form, request).await,
         None => transcode::serve(core.clone(), front, request).await,
     };

@@ -51,6 +51,7 @@ type Labels = (Arc<str>, Arc<str>);
 /// | `cloudstate_gateway_requests_total` | counter | `service`, `method`, `code` |
 /// | `cloudstate_gateway_request_duration_seconds` | histogram | `service`, `method` |
 /// | `cloudstate_gateway_requests_in_flight` | gauge | `service`, `method` |
+/// | `cloudstate_gateway_protocol_requests_total` | counter | `protocol`: `grpc`, `grpc-web`, `http` |
 /// | `cloudstate_gateway_connections_total` | counter | – |
 /// | `cloudstate_gateway_connections_open` | gauge | – |
 ///
@@ -123,14 +124,32 @@ impl CoreMetrics {
     }
 }
 
-/// Connections of one core.
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Native gRPC.
+    Grpc,
+    /// gRPC-Web, in either form.
+    GrpcWeb,
+    /// Any other.
+    Http,
+}
+
+const PROTOCOLS: [&str; 3] = ["grpc", "grpc-web", "http"];
+
+/// Connections of one core, and what came on them.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounters {
     opened: Count,
     closed: Count,
+    requests: [Count; PROTOCOLS.len()],
 }
 
 impl ConnectionCounters {
+    pub(crate) fn request(&self, protocol: Protocol) {
+        self.requests[protocol as usize].inc();
+    }
+
     pub(crate) fn open(&self) {
         self.opened.inc();
     }
@@ -282,11 +301,18 @@ fn write_requests(page: &mut Page<'_>, sums: &[(Labels, Sum)]) -> fmt::Result {
 
 impl Metrics {
     fn write_connections(&self, page: &mut Page<'_>) -> fmt::Result {
-        let (closed, opened) = lock(&self.shared.cores)
-            .iter()
-            .fold((0, 0), |(closed, opened), core| {
-                (closed + core.closed.get(), opened + core.opened.get())
-            });
+        let cores = lock(&self.shared.cores);
+        let sum = |of: fn(&ConnectionCounters) -> u64| cores.iter().map(|core| of(core)).sum::<u64>();
+        let (closed, opened) = (sum(|core| core.closed.get()), sum(|core| core.opened.get()));
+        let by_protocol = PROTOCOLS.iter().enumerate().map(|(index, protocol)| {
+            let requests = cores.iter().map(|core| core.requests[index].get()).sum();
+            ([("protocol", *protocol)], requests)
+        });
+        page.counters(
+            "cloudstate_gateway_protocol_requests",
+            "Requests by the protocol that they came in",
+            by_protocol,
+        )?;
         page.counter(
             "cloudstate_gateway_connections",
             "Client connections accepted",

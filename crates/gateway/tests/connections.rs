@@ -292,6 +292,10 @@ fn requests_are_counted_by_method_and_code_whatever_their_way() {
         client.send(json, &["[]".into()]).await;
         client.unary("/shop.Streams/Out", b"").await;
         client.unary("/nope/Nope", b"").await;
+        let web = client
+            .request("POST", "/shop.Cart/Plain")
+            .header("content-type", "application/grpc-web");
+        client.send(web, &[frame(b"")]).await;
         let (_response, mut request) = client.open("/shop.Cart/GetCart").await;
         request.send_data(frame(b""), true).unwrap();
         let text = loop {
@@ -310,6 +314,8 @@ fn requests_are_counted_by_method_and_code_whatever_their_way() {
             r#"duration_seconds_count{service="shop.Streams",method="Out"} 1"#,
             r#"duration_seconds_bucket{le="+Inf",service="shop.Streams",method="Out"} 1"#,
             r#"requests_in_flight{service="shop.Cart",method="Plain"} 0"#,
+            r#"protocol_requests_total{protocol="http"} 2"#,
+            r#"protocol_requests_total{protocol="grpc-web"} 1"#,
             "cloudstate_gateway_connections_open 1",
             "cloudstate_gateway_connections_total 1",
         ] {
@@ -317,7 +323,10 @@ fn requests_are_counted_by_method_and_code_whatever_their_way() {
         }
         let plain = r#"requests_total{service="shop.Cart",method="Plain",code="OK"} "#;
         let count = text.lines().find_map(|line| line.split_once(plain)).unwrap().1;
-        assert!(count.parse::<u64>().unwrap() >= 3);
+        assert!(count.parse::<u64>().unwrap() >= 4);
+        let grpc = r#"protocol_requests_total{protocol="grpc"} "#;
+        let count = text.lines().find_map(|line| line.split_once(grpc)).unwrap().1;
+        assert!(count.parse::<u64>().unwrap() >= 5);
     });
 }
 
