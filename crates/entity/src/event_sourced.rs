@@ -22,8 +22,8 @@ pub struct EventSourced {
 /// What to read: first the snapshot, then events after a sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recover {
-    /// The latest snapshot.
-    Snapshot,
+    /// The latest snapshot and the first events after it.
+    Beginning,
     /// A page of events after this sequence number.
     EventsAfter(u64),
 }
@@ -31,8 +31,15 @@ pub enum Recover {
 /// What was read.
 #[derive(Debug)]
 pub enum Recovered {
-    /// The latest snapshot with the sequence number of the last event in it, if there is one.
-    Snapshot(Option<(u64, Any)>),
+    /// Where the replay begins.
+    Beginning {
+        /// The latest snapshot with the sequence number of the last event in it, if there is one.
+        snapshot: Option<(u64, Any)>,
+        /// Events after it, as in [`Recovered::Events`].
+        events: Vec<(u64, Any)>,
+        /// Whether there is another page.
+        more: bool,
+    },
     /// A page of events in ascending order.
     Events {
         /// Sequence number and payload.
@@ -70,27 +77,22 @@ impl Kind for EventSourced {
 
     fn begin(&mut self) -> Recover {
         self.sequence = 0;
-        Recover::Snapshot
+        Recover::Beginning
     }
 
     fn loaded(&mut self, identity: &Identity, part: Recovered) -> Loading<Self> {
         match part {
-            Recovered::Snapshot(snapshot) => {
+            Recovered::Beginning {
+                snapshot,
+                events,
+                more,
+            } => {
                 self.sequence = snapshot.as_ref().map_or(0, |(sequence, _)| *sequence);
-                let messages = vec![init(identity, snapshot)];
-                Loading {
-                    messages,
-                    next: Some(Recover::EventsAfter(self.sequence)),
-                }
+                let mut messages = Vec::with_capacity(1 + events.len());
+                messages.push(init(identity, snapshot));
+                self.replay(messages, events, more)
             }
-            Recovered::Events { events, more } => {
-                self.sequence = events.last().map_or(self.sequence, |(sequence, _)| *sequence);
-                let messages = events.into_iter().map(event).collect();
-                Loading {
-                    messages,
-                    next: more.then_some(Recover::EventsAfter(self.sequence)),
-                }
-            }
+            Recovered::Events { events, more } => self.replay(Vec::with_capacity(events.len()), events, more),
         }
     }
 
@@ -120,6 +122,20 @@ impl Kind for EventSourced {
 }
 
 impl EventSourced {
+    fn replay(
+        &mut self,
+        mut messages: Vec<EventSourcedStreamIn>,
+        events: Vec<(u64, Any)>,
+        more: bool,
+    ) -> Loading<Self> {
+        self.sequence = events.last().map_or(self.sequence, |(sequence, _)| *sequence);
+        messages.extend(events.into_iter().map(event));
+        Loading {
+            messages,
+            next: more.then_some(Recover::EventsAfter(self.sequence)),
+        }
+    }
+
     fn reply(&self, reply: EventSourcedReply) -> TurnReply<Self> {
         let EventSourcedReply {
             command_id,

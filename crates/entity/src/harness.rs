@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cart.when(asks("a"))  ──▶  ["open"]
-//! cart.when(Opened)     ──▶  ["load snapshot"]
+//! cart.when(Opened)     ──▶  ["load beginning"]
 //! ```
 
 mod event_sourced;

@@ -5,7 +5,8 @@ use cloudstate_entity::{
 };
 use cloudstate_protocol::{Any, names};
 use cloudstate_store::{
-    self as store, Change, EntityKey, Error, Expected, Outcome, Payload, Snapshot, Store, Write,
+    self as store, Change, EntityKey, Error, EventPage, Expected, Outcome, Payload, Recovery, Snapshot,
+    Store, Write,
 };
 use prost::Message;
 
@@ -43,29 +44,24 @@ impl Stored for EventSourced {
         metrics: &ServiceMetrics,
     ) -> Result<Recovered, store::Error> {
         match what {
-            Recover::Snapshot => {
-                let snapshot = store.snapshot(key).await?;
+            Recover::Beginning => {
+                let Recovery { snapshot, page } = store.recovery(key, page_bytes).await?;
                 if let Some(snapshot) = &snapshot {
                     metrics.snapshot_loaded(snapshot.payload.value.len());
                 }
-                Ok(Recovered::Snapshot(
-                    snapshot.map(|s| (s.sequence, any(s.payload))),
-                ))
+                let more = page.more;
+                Ok(Recovered::Beginning {
+                    snapshot: snapshot.map(|s| (s.sequence, any(s.payload))),
+                    events: loaded(page, metrics),
+                    more,
+                })
             }
             Recover::EventsAfter(after) => {
                 let page = store.events(key, after, page_bytes).await?;
-                metrics.events_loaded(
-                    page.events.len(),
-                    page.events.iter().map(|(_, p)| p.value.len()).sum(),
-                );
-                let events = page
-                    .events
-                    .into_iter()
-                    .map(|(sequence, payload)| (sequence, any(payload)))
-                    .collect();
+                let more = page.more;
                 Ok(Recovered::Events {
-                    events,
-                    more: page.more,
+                    events: loaded(page, metrics),
+                    more,
                 })
             }
         }
@@ -135,6 +131,15 @@ impl Stored for ValueEntity {
     fn save_snapshot(_: &Store, _: &EntityKey, snapshot: std::convert::Infallible, _: &ServiceMetrics) {
         match snapshot {}
     }
+}
+
+fn loaded(page: EventPage, metrics: &ServiceMetrics) -> Vec<(u64, Any)> {
+    let bytes = page.events.iter().map(|(_, payload)| payload.value.len()).sum();
+    metrics.events_loaded(page.events.len(), bytes);
+    let events = page.events.into_iter();
+    events
+        .map(|(sequence, payload)| (sequence, any(payload)))
+        .collect()
 }
 
 fn any(payload: Payload) -> Any {

@@ -61,6 +61,7 @@ macro_rules! suite {
             odd_ids_stay_apart_and_come_back_unchanged,
             ids_at_the_size_limit_are_stored,
             an_absent_entity_reads_as_nothing,
+            a_recovery_is_the_snapshot_and_what_follows,
             the_newest_snapshot_wins,
             concurrent_snapshots_leave_the_newest,
             a_store_opened_again_holds_what_was_committed

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloudstate_store::{EntityKey, MAX_ID_BYTES, Payload, Snapshot, block_on};
+use cloudstate_store::{EntityKey, MAX_ID_BYTES, Payload, Recovery, Snapshot, block_on};
 
 use crate::support::*;
 
@@ -180,6 +180,39 @@ pub fn an_absent_entity_reads_as_nothing(fresh: Fresh<'_>) {
         block_on(store.entities("cart", None, 10))
             .expect("lists")
             .is_empty()
+    );
+}
+
+/// What an activation reads is the newest snapshot and the events behind it, in pages.
+pub fn a_recovery_is_the_snapshot_and_what_follows(fresh: Fresh<'_>) {
+    let backend = fresh();
+    let store = open(&backend);
+    let (cart, other) = (key("a"), key("b"));
+    let recovery = |entity, max_bytes| block_on(store.recovery(entity, max_bytes)).expect("reads");
+    assert_eq!(recovery(&cart, 1 << 20), Recovery::default(), "an absent entity");
+    applied(
+        &store,
+        write_events(&cart, 0, (1..=30).map(|n| event(n.to_string())).collect()),
+    );
+    let all = recovery(&cart, 1 << 20);
+    assert_eq!((all.snapshot, all.page.more), (None, false));
+    assert_eq!(all.page.events, all_events(&store, &cart));
+    let snapshot = Snapshot {
+        sequence: 28,
+        payload: event("state"),
+    };
+    store.save_snapshot(&cart, snapshot.clone());
+    applied(
+        &store,
+        write_events(&other, 0, vec![event("behind the snapshot")]),
+    );
+    let rest = recovery(&cart, 1 << 20);
+    assert_eq!((rest.snapshot, rest.page.more), (Some(snapshot), false));
+    assert_eq!(rest.page.events, [(29, event("29")), (30, event("30"))]);
+    let first = recovery(&cart, 1);
+    assert_eq!(
+        (first.page.events, first.page.more),
+        (vec![(29, event("29"))], true)
     );
 }
 

@@ -6,13 +6,29 @@ use std::sync::Arc;
 
 use cloudstate_store::{
     BoxFuture, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, LogChange, LogPage, Reader,
-    ShardId, ShardInfo, Snapshot, StoredValue, shard_of,
+    Recovery, ShardId, ShardInfo, Snapshot, StoredValue, shard_of,
 };
 
 use crate::Memory;
 use crate::state::{Entity, State};
 
 impl Reader for Memory {
+    fn recovery(&self, entity: &EntityKey, max_bytes: usize) -> BoxFuture<'static, Result<Recovery, Error>> {
+        let state = self.lock();
+        answer(
+            state
+                .entities
+                .get(entity)
+                .map_or_else(Recovery::default, |stored| {
+                    let after = stored.snapshot.as_ref().map_or(0, |snapshot| snapshot.sequence);
+                    Recovery {
+                        snapshot: stored.snapshot.clone(),
+                        page: events(stored, after, max_bytes),
+                    }
+                }),
+        )
+    }
+
     fn snapshot(&self, entity: &EntityKey) -> BoxFuture<'static, Result<Option<Snapshot>, Error>> {
         answer(self.lock().entities.get(entity).and_then(|e| e.snapshot.clone()))
     }

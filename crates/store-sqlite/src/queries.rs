@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use cloudstate_store::{
     Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, LogChange, LogEntry, LogPage, Payload,
-    ShardId, ShardInfo, Snapshot, StoredValue,
+    Recovery, ShardId, ShardInfo, Snapshot, StoredValue,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -74,25 +74,46 @@ fn key(row: &Row<'_>, pid: usize, id: usize) -> Result<EntityKey, Failure> {
     EntityKey::new(text(row, pid)?, text(row, id)?).map_err(|invalid| Failure::Corrupt(invalid.to_string()))
 }
 
+pub(crate) fn recovery(
+    files: &Files,
+    connection: &Connection,
+    entity: &EntityKey,
+    max_bytes: usize,
+) -> Result<Recovery, Error> {
+    read(files, "reading an entity", || {
+        let Some(eid) = find_entity(connection, entity)? else {
+            return Ok(Recovery::default());
+        };
+        let snapshot = newest_snapshot(connection, eid)?;
+        let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.sequence);
+        let page = events_after(connection, entity, eid, after, max_bytes)?;
+        Ok(Recovery { snapshot, page })
+    })
+}
+
 pub(crate) fn snapshot(
     files: &Files,
     connection: &Connection,
     entity: &EntityKey,
 ) -> Result<Option<Snapshot>, Error> {
     read(files, "reading a snapshot", || {
-        let Some(eid) = find_entity(connection, entity)? else {
-            return Ok(None);
-        };
-        let mut query = connection
-            .prepare_cached("SELECT seq, type_url, payload, checksum FROM snapshots WHERE eid = ?1")?;
-        let mut rows = query.query([eid])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let sequence = row.get(0)?;
-        Ok(Some(Snapshot {
-            sequence,
-            payload: some_payload(row, 1, eid, sequence)?,
-        }))
+        match find_entity(connection, entity)? {
+            Some(eid) => newest_snapshot(connection, eid),
+            None => Ok(None),
+        }
     })
+}
+
+fn newest_snapshot(connection: &Connection, eid: u64) -> Result<Option<Snapshot>, Failure> {
+    let mut query =
+        connection.prepare_cached("SELECT seq, type_url, payload, checksum FROM snapshots WHERE eid = ?1")?;
+    let mut rows = query.query([eid])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let sequence = row.get(0)?;
+    Ok(Some(Snapshot {
+        sequence,
+        payload: some_payload(row, 1, eid, sequence)?,
+    }))
 }
 
 pub(crate) fn events(
@@ -103,32 +124,42 @@ pub(crate) fn events(
     max_bytes: usize,
 ) -> Result<EventPage, Error> {
     read(files, "reading events", || {
-        let mut page = EventPage::default();
-        let Some(eid) = find_entity(connection, entity)? else {
-            return Ok(page);
-        };
-        let mut query = connection.prepare_cached(
-            "SELECT seq, type_url, payload, checksum FROM events WHERE eid = ?1 AND seq > ?2 ORDER BY seq",
-        )?;
-        let mut rows = query.query((eid, after))?;
-        let mut bytes = 0;
-        while let Some(row) = rows.next()? {
-            let expected = after + 1 + page.events.len() as u64;
-            let sequence: u64 = row.get(0)?;
-            if sequence != expected {
-                let reason = format!("{entity} has no event {expected}, but an event {sequence}");
-                return Err(Failure::Corrupt(reason));
-            }
-            let payload = some_payload(row, 1, eid, sequence)?;
-            bytes += payload.size();
-            if bytes > max_bytes && !page.events.is_empty() {
-                page.more = true;
-                break;
-            }
-            page.events.push((sequence, payload));
+        match find_entity(connection, entity)? {
+            Some(eid) => events_after(connection, entity, eid, after, max_bytes),
+            None => Ok(EventPage::default()),
         }
-        Ok(page)
     })
+}
+
+fn events_after(
+    connection: &Connection,
+    entity: &EntityKey,
+    eid: u64,
+    after: u64,
+    max_bytes: usize,
+) -> Result<EventPage, Failure> {
+    let mut page = EventPage::default();
+    let mut query = connection.prepare_cached(
+        "SELECT seq, type_url, payload, checksum FROM events WHERE eid = ?1 AND seq > ?2 ORDER BY seq",
+    )?;
+    let mut rows = query.query((eid, after))?;
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let expected = after + 1 + page.events.len() as u64;
+        let sequence: u64 = row.get(0)?;
+        if sequence != expected {
+            let reason = format!("{entity} has no event {expected}, but an event {sequence}");
+            return Err(Failure::Corrupt(reason));
+        }
+        let payload = some_payload(row, 1, eid, sequence)?;
+        bytes += payload.size();
+        if bytes > max_bytes && !page.events.is_empty() {
+            page.more = true;
+            break;
+        }
+        page.events.push((sequence, payload));
+    }
+    Ok(page)
 }
 
 pub(crate) fn value(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use cloudstate_store::{
-    BoxFuture, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, LogPage, Reader, ShardInfo,
-    Snapshot, StoredValue,
+    BoxFuture, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, LogPage, Reader, Recovery,
+    ShardInfo, Snapshot, StoredValue,
 };
 
 use crate::files::Files;
@@ -24,6 +24,12 @@ impl SqliteReader {
 }
 
 impl Reader for SqliteReader {
+    fn recovery(&self, entity: &EntityKey, max_bytes: usize) -> BoxFuture<'static, Result<Recovery, Error>> {
+        let entity = entity.clone();
+        self.pool
+            .run(move |files, connection| queries::recovery(files, connection, &entity, max_bytes))
+    }
+
     fn snapshot(&self, entity: &EntityKey) -> BoxFuture<'static, Result<Option<Snapshot>, Error>> {
         let entity = entity.clone();
         self.pool

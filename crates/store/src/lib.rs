@@ -47,7 +47,8 @@ pub use error::{Cause, Error};
 pub use lease::{Lease, LeaseState, Leases};
 pub use options::Options;
 pub use read::{
-    Cursor, EntityInfo, EventPage, LogChange, LogEntry, LogPage, Reader, ShardInfo, Snapshot, StoredValue,
+    Cursor, EntityInfo, EventPage, LogChange, LogEntry, LogPage, Reader, Recovery, ShardInfo, Snapshot,
+    StoredValue,
 };
 pub use shard::{Layout, SHARD_ALGORITHM, ShardId, shard_of};
 pub use stats::{Histogram, Stats};

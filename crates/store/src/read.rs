@@ -81,6 +81,15 @@ pub struct LogPage {
     pub more: bool,
 }
 
+/// Where the replay of an entity begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// The newest snapshot, if there is one.
+    pub snapshot: Option<Snapshot>,
+    /// Events after it, or from the first on.
+    pub page: EventPage,
+}
+
 /// An entity in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntityInfo {
@@ -112,6 +121,9 @@ pub struct ShardInfo {
 /// Reads what is durable. Calls may run concurrently with each other and with the writer; futures may be dropped at
 /// any time. `max_bytes` bounds the payloads of a page, which holds at least one entry if there is any.
 pub trait Reader: Send + Sync + 'static {
+    /// The newest snapshot and the first page of events after it, in one step: what an activation needs.
+    fn recovery(&self, entity: &EntityKey, max_bytes: usize) -> BoxFuture<'static, Result<Recovery, Error>>;
+
     /// The newest snapshot.
     fn snapshot(&self, entity: &EntityKey) -> BoxFuture<'static, Result<Option<Snapshot>, Error>>;
 

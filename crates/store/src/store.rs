@@ -11,7 +11,7 @@ use crate::queue::{Drained, Pending, PendingOffset, Queue, lock};
 use crate::stats::Counters;
 use crate::{
     Backend, Cause, Cursor, EntityInfo, EntityKey, Error, EventPage, Idempotency, Layout, Leases, LogPage,
-    Options, Reader, ShardId, ShardInfo, Snapshot, Stats, StoredValue, Write, shard_of,
+    Options, Reader, Recovery, ShardId, ShardInfo, Snapshot, Stats, StoredValue, Write, shard_of,
 };
 
 /// An open store. Clones share it; it may be used from any thread.
@@ -141,6 +141,14 @@ impl Store {
         }
         self.inner.write_now();
         future
+    }
+
+    /// The newest snapshot of an entity and a page of the events after it, of about `max_bytes`.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`].
+    pub async fn recovery(&self, entity: &EntityKey, max_bytes: usize) -> Result<Recovery, Error> {
+        self.inner.reader.recovery(entity, max_bytes).await
     }
 
     /// The newest snapshot of an entity.

@@ -11,19 +11,32 @@ use crate::{Action, CommitOutcome, Input};
 type Cart = Entity<EventSourced>;
 
 fn stored_snapshot(sequence: u64, state: &str) -> Input<EventSourced, Client> {
-    Input::Loaded(Recovered::Snapshot(Some((sequence, any(state)))))
+    beginning(Some((sequence, state)), &[], true)
 }
 
 fn no_snapshot() -> Input<EventSourced, Client> {
-    Input::Loaded(Recovered::Snapshot(None))
+    beginning(None, &[], true)
+}
+
+fn beginning(
+    snapshot: Option<(u64, &str)>,
+    events: &[(u64, &str)],
+    more: bool,
+) -> Input<EventSourced, Client> {
+    Input::Loaded(Recovered::Beginning {
+        snapshot: snapshot.map(stored),
+        events: events.iter().copied().map(stored).collect(),
+        more,
+    })
 }
 
 fn page(events: &[(u64, &str)], more: bool) -> Input<EventSourced, Client> {
-    let events = events
-        .iter()
-        .map(|(sequence, event)| (*sequence, any(event)))
-        .collect();
+    let events = events.iter().copied().map(stored).collect();
     Input::Loaded(Recovered::Events { events, more })
+}
+
+fn stored((sequence, text): (u64, &str)) -> (u64, Any) {
+    (sequence, any(text))
 }
 
 /// Three events are stored, command `a` is with the function.
@@ -66,6 +79,27 @@ fn only_events_after_the_snapshot_are_replayed() {
     assert_eq!(
         cart.when(page(&[(8, "e8")], false)),
         ["send event 8 e8", "send command 1 a", "turn"]
+    );
+}
+
+#[test]
+fn a_short_history_comes_in_one_piece() {
+    let mut cart = Cart::loading();
+    assert_eq!(
+        cart.when(beginning(Some((7, "seven")), &[(8, "e8"), (9, "e9")], false)),
+        [
+            "send init with seven at 7",
+            "send event 8 e8",
+            "send event 9 e9",
+            "send command 1 a",
+            "turn"
+        ]
+    );
+    assert_eq!(cart.when(cart_says(emits(1, &["e10"]))), ["commit after 9: e10"]);
+    let mut cart = Cart::loading();
+    assert_eq!(
+        cart.when(beginning(None, &[(1, "e1")], true)),
+        ["send init", "send event 1 e1", "load events after 1"]
     );
 }
 
@@ -275,7 +309,7 @@ fn a_restart_waits_for_the_function_then_reopens_at_once_and_replays() {
     let mut cart = cart_with_three_events();
     cart.when(cart_says(restarts(1)));
     assert_eq!(cart.when(Input::Closed(None)), ["stop Passivated", "open"]);
-    assert_eq!(cart.when(Input::Opened), ["load snapshot"]);
+    assert_eq!(cart.when(Input::Opened), ["load beginning"]);
     assert_eq!(
         cart.when(stored_snapshot(2, "two")),
         ["send init with two at 2", "load events after 2"]

@@ -42,15 +42,20 @@ pub(crate) fn says(reply: EventSourcedReply) -> Input<EventSourced, Client> {
 
 impl Subject for EventSourced {
     fn nothing_stored() -> Vec<Recovered> {
+        let beginning = Recovered::Beginning {
+            snapshot: None,
+            events: Vec::new(),
+            more: true,
+        };
         let events = Recovered::Events {
             events: Vec::new(),
             more: false,
         };
-        vec![Recovered::Snapshot(None), events]
+        vec![beginning, events]
     }
 
     fn first_lines() -> Vec<&'static str> {
-        vec!["load snapshot", "send init", "load events after 0"]
+        vec!["load beginning", "send init", "load events after 0"]
     }
 
     fn reply(id: i64, action: Option<client_action::Action>, change: Change) -> EventSourcedStreamOut {
@@ -109,7 +114,7 @@ impl Subject for EventSourced {
 
     fn load(load: &Recover) -> String {
         match load {
-            Recover::Snapshot => "snapshot".to_owned(),
+            Recover::Beginning => "beginning".to_owned(),
             Recover::EventsAfter(sequence) => format!("events after {sequence}"),
         }
     }

@@ -69,6 +69,14 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// A page of at most two events after a sequence number, and whether there are more.
+    fn page(&self, after: u64) -> (Vec<(u64, Any)>, bool) {
+        let mut events = self.after(after);
+        let more = events.len() > 2;
+        events.truncate(2);
+        (events, more)
+    }
+
     /// Events after a sequence number, with theirs.
     fn after(&self, sequence: u64) -> Vec<(u64, Any)> {
         let numbered = (1..).zip(self.events.iter().cloned());
@@ -81,11 +89,17 @@ impl Model for EventSourced {
 
     fn part(store: &Log, load: &Recover) -> Recovered {
         match load {
-            Recover::Snapshot => Recovered::Snapshot(store.snapshot.clone()),
+            Recover::Beginning => {
+                let after = store.snapshot.as_ref().map_or(0, |(sequence, _)| *sequence);
+                let (events, more) = store.page(after);
+                Recovered::Beginning {
+                    snapshot: store.snapshot.clone(),
+                    events,
+                    more,
+                }
+            }
             Recover::EventsAfter(sequence) => {
-                let mut events = store.after(*sequence);
-                let more = events.len() > 2;
-                events.truncate(2);
+                let (events, more) = store.page(*sequence);
                 Recovered::Events { events, more }
             }
         }
