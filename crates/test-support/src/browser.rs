@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 /// What keeps it from asking others than the page: it has nothing to update, to sync or to report.
-const FLAGS: [&str; 10] = [
+pub(crate) const FLAGS: [&str; 9] = [
     "--headless",
     // It cannot be started by root otherwise. It sees no page but those of the test.
     "--no-sandbox",
@@ -18,16 +18,20 @@ const FLAGS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    // Without somebody to talk to, it would end when the page is loaded.
-    "--remote-debugging-port=0",
 ];
+/// Without somebody to talk to, it would end when the page is loaded.
+const STAY: &str = "--remote-debugging-port=0";
 
 /// A running Chromium with a profile of its own. Dropping it ends it.
 #[derive(Debug)]
 pub struct Browser {
-    child: Child,
+    _processes: Group,
     _profile: TempDir,
 }
+
+/// A process that leads a group of its own. Dropping it kills the group.
+#[derive(Debug)]
+pub(crate) struct Group(pub(crate) Child);
 
 impl Browser {
     /// Opens a page. What happens on it, it must tell the test's server itself. `None` means that the test is left out.
@@ -39,6 +43,7 @@ impl Browser {
         let profile = tempfile::tempdir().unwrap_or_else(|error| panic!("no place for a profile: {error}"));
         let child = Command::new(&program)
             .args(FLAGS)
+            .arg(STAY)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(url)
             .stdin(Stdio::null())
@@ -49,19 +54,19 @@ impl Browser {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
         Some(Browser {
-            child,
+            _processes: Group(child),
             _profile: profile,
         })
     }
 }
 
-impl Drop for Browser {
+impl Drop for Group {
     fn drop(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
         if let Some(group) = group {
             // An error means that it has ended.
             let _ = kill_process_group(group, Signal::KILL);
         }
-        let _ = self.child.wait();
+        let _ = self.0.wait();
     }
 }

@@ -6,13 +6,15 @@
 //!                   with CLOUDSTATE_TEST_SERVERS=all it fails
 //! ```
 //!
-//! [`Browser`] is one of these things: it opens a page of a test.
+//! A browser is one of these things: [`Browser`] opens a page that does the test itself, [`Driver`] is told what to do on it.
 //!
 //! Absent: installing what is missing.
 
 mod browser;
+mod driver;
 
 pub use browser::Browser;
+pub use driver::Driver;
 
 use std::fmt::Display;
 use std::io::Write;
