@@ -6,15 +6,14 @@ mod support;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::mpsc::channel;
 
 use cloudstate_sdk::doc_example::{Count, Counted, Increase, Read, counter};
 use cloudstate_sdk::event_sourced::Context;
-use cloudstate_sdk::{EventSourced, Failure, Listener, NoSnapshot, Reply, ServerOptions, UserFunction};
+use cloudstate_sdk::{EventSourced, Failure, NoSnapshot, Reply, UserFunction};
 use http::uri::PathAndQuery;
 use prost::Message;
 use rustix::process::Signal;
-use support::{Running, cloudstate};
+use support::{Running, serve, start_proxy};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::client::Grpc;
@@ -52,51 +51,6 @@ impl counter::EventSourcedEntity for CounterEntity {
     fn read(&self, _: Read, ctx: &mut Context<Counter>) -> Result<Reply<Count>, Failure> {
         Ok(Count { value: ctx.state().0 }.into())
     }
-}
-
-/// Serves the counters for as long as the test runs, on the port that it gives.
-fn serve_counters() -> String {
-    let (sender, address) = channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        runtime.block_on(async {
-            let listener = Listener::tcp("127.0.0.1", 0).expect("a free port");
-            sender.send(listener.address()).expect("it is waited for");
-            UserFunction::new("counters", "1")
-                .with(counter::event_sourced("counter", CounterEntity))
-                .serve(listener, ServerOptions::default(), std::future::pending())
-                .await
-                .expect("it serves");
-        });
-    });
-    let address = address.recv().expect("it listens");
-    let (_, port) = address.rsplit_once(':').expect("host:port");
-    port.to_owned()
-}
-
-/// A proxy of its own process, and where it serves.
-fn start_proxy(function: &str, store: &str) -> (Running, String) {
-    let mut running = Running::start(&mut cloudstate(&[
-        "proxy",
-        "--http.host",
-        "127.0.0.1",
-        "--http.port",
-        "0",
-        "--admin.port",
-        "0",
-        "--function.port",
-        function,
-        "--function.backoff-min",
-        "10ms",
-        "--store",
-        store,
-    ]));
-    let line = running.line_with("serving clients");
-    let (_, address) = line.split_once("address=").expect("the line has the address");
-    (running, format!("http://{}", address.trim()))
 }
 
 async fn call<Q: Message + 'static>(
@@ -222,11 +176,12 @@ async fn check(channel: &Channel, before: &[i64], heard: &HashMap<usize, Known>)
 async fn acknowledged_commands_survive_every_kill_exactly_once() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = format!("sqlite:{}", directory.path().display());
-    let function = serve_counters();
+    let counters = UserFunction::new("counters", "1").with(counter::event_sourced("counter", CounterEntity));
+    let function = serve(counters);
     let (mut stored, mut heard) = (vec![0; COUNTERS], HashMap::new());
     for round in 0..=ROUNDS {
-        let (proxy, address) = start_proxy(&function, &store);
-        let endpoint = Channel::from_shared(address).expect("an address");
+        let (proxy, address) = start_proxy(&function, &store, &[]);
+        let endpoint = Channel::from_shared(format!("http://{address}")).expect("an address");
         let channel = endpoint.connect().await.expect("it listens");
         stored = check(&channel, &stored, &heard).await;
         if round == ROUNDS {

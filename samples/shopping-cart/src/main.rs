@@ -1,30 +1,8 @@
-//! A shopping cart as an event sourced entity.
-//!
-//! ```text
-//!   AddItem ──▶ ShoppingCartEntity ──emit──▶ ItemAdded ──▶ Cart::apply
-//! ```
+//! Serves the shopping cart.
 
-mod cart;
-mod entity;
-#[cfg(test)]
-mod whole;
-
-use cloudstate_sdk::{ServeError, UserFunction, log_to_stderr};
-
-use entity::ShoppingCartEntity;
-use proto::com::example::shoppingcart::shopping_cart;
-
-mod proto {
-    cloudstate_sdk::include_protos!();
-}
+use cloudstate_sdk::{ServeError, log_to_stderr};
 
 fn main() -> Result<(), ServeError> {
     log_to_stderr();
-    function().run()
-}
-
-/// Everything that this function serves.
-fn function() -> UserFunction {
-    let carts = shopping_cart::event_sourced("shopping-cart", ShoppingCartEntity).snapshot_every(100);
-    UserFunction::new("shopping-cart", env!("CARGO_PKG_VERSION")).with(carts)
+    shopping_cart::function().run()
 }

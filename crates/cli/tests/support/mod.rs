@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use cloudstate_sdk::{Listener, ServerOptions, UserFunction};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything here takes on a busy machine, the build of a project included.
@@ -17,6 +18,54 @@ pub(crate) fn cloudstate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudstate"));
     command.args(arguments).env_clear();
     command
+}
+
+/// Serves a function for as long as the test runs, on the port that it gives.
+pub(crate) fn serve(function: UserFunction) -> String {
+    let (sender, address) = channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let listener = Listener::tcp("127.0.0.1", 0).expect("a free port");
+            sender.send(listener.address()).expect("it is waited for");
+            function
+                .serve(listener, ServerOptions::default(), std::future::pending())
+                .await
+                .expect("it serves");
+        });
+    });
+    let address = address.recv().expect("it listens");
+    let (_, port) = address.rsplit_once(':').expect("host:port");
+    port.to_owned()
+}
+
+/// A proxy in a process of its own, and the host and port where it serves. Flags come on top of those that the test needs.
+pub(crate) fn start_proxy(function: &str, store: &str, flags: &[&str]) -> (Running, String) {
+    let needed = [
+        "proxy",
+        "--http.host",
+        "127.0.0.1",
+        "--admin.port",
+        "0",
+        "--function.port",
+        function,
+        "--function.backoff-min",
+        "10ms",
+        "--store",
+        store,
+    ];
+    let port = if flags.contains(&"--http.port") {
+        &[][..]
+    } else {
+        &["--http.port", "0"]
+    };
+    let mut running = Running::start(&mut cloudstate(&[&needed, port, flags].concat()));
+    let line = running.line_with("serving clients");
+    let (_, address) = line.split_once("address=").expect("the line has the address");
+    (running, address.trim().to_owned())
 }
 
 /// What a finished command wrote and how it ended.

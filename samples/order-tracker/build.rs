@@ -1,0 +1,8 @@
+//! Generates messages and traits from the `.proto` files.
+
+fn main() -> Result<(), cloudstate_sdk_build::Error> {
+    cloudstate_sdk_build::compile(
+        &["proto/ordertracking.proto", "proto/persistence.proto"],
+        &["proto"],
+    )
+}
