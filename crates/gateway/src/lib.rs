@@ -21,6 +21,8 @@ mod body;
 mod builtin;
 mod dispatch;
 mod front;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod grpc;
 mod metadata;

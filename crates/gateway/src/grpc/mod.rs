@@ -30,7 +30,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 pub use self::encoding::Encoding;
 pub use self::frame::{FrameDecoder, MalformedFrame};
-use self::messages::{Messages, RequestBody};
+pub(crate) use self::messages::{Messages, RequestBody};
 pub(crate) use self::timeout::deadline;
 use crate::body::Body;
 use crate::builtin;

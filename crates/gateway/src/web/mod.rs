@@ -14,4 +14,5 @@ mod text;
 
 pub use cors::Cors;
 pub use origins::{MalformedOrigin, Origins};
+pub(crate) use text::Decoded;
 pub use text::{MalformedText, TextDecoder};

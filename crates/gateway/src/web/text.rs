@@ -109,13 +109,13 @@ impl From<MalformedText> for Status {
 }
 
 /// The body of a request whose base64 is removed.
-pub(super) struct Decoded<B> {
+pub(crate) struct Decoded<B> {
     body: B,
     decoder: TextDecoder,
 }
 
 impl<B> Decoded<B> {
-    pub(super) fn new(body: B) -> Self {
+    pub(crate) fn new(body: B) -> Self {
         Decoded {
             body,
             decoder: TextDecoder::default(),
