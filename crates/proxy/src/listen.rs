@@ -4,13 +4,17 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
+/// A connection on which nothing came for this long is asked for a sign of life, and then every so often. One whose other
+/// side has vanished ends after a few of them, and its calls with it; HTTP/2 asks by itself, HTTP/1.1 does not.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// A pause after the kernel refused a connection for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -84,6 +88,11 @@ fn bind(address: SocketAddr) -> io::Result<Reserved> {
     // Connections of a process that was killed linger in the kernel; a restart must not wait for them.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // The connections that are accepted here inherit it.
+    let keep_alive = TcpKeepalive::new()
+        .with_time(KEEP_ALIVE)
+        .with_interval(KEEP_ALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keep_alive)?;
     socket.bind(&address.into())?;
     let address = socket.local_addr()?.as_socket().unwrap_or(address);
     Ok(Reserved { socket, address })
@@ -171,5 +180,18 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         let _listener = reserved.listen("http.port").unwrap();
         TcpStream::connect(address).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_client_vanishes_does_not_live_for_ever() {
+        let reserved = Reserved::new("127.0.0.1", 0, "http.port").unwrap();
+        let address = reserved.address();
+        let listener = reserved.listen("http.port").unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let stream = accept(&listener).await;
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEP_ALIVE_INTERVAL);
     }
 }
