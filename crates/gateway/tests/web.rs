@@ -1,4 +1,4 @@
-//! gRPC-Web and pages of other origins, on real sockets: HTTP/1.1 and HTTP/2.
+//! gRPC-Web on real sockets: HTTP/1.1 and HTTP/2.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cloudstate_gateway::{Cors, Options};
+use cloudstate_gateway::Options;
 use cloudstate_protocol::Metadata;
 use cloudstate_runtime::{Call, CallError, Code, Input, Replies, Reply};
 use common::http1::{self, Received};
@@ -450,92 +450,6 @@ fn health_and_reflection_are_reachable() {
             String::from_utf8_lossy(&listed).contains("shop.Cart"),
             "{listed:?}"
         );
-    });
-}
-
-async fn with_cors(origins: &str) -> Server {
-    let options = Options {
-        cors: Cors {
-            origins: origins.parse().unwrap(),
-            credentials: false,
-        },
-        ..Options::default()
-    };
-    let router = Script::new(|_| async move {
-        let metadata = [("x-tag", "a")].into_iter().collect();
-        Ok(Replies::One(Reply {
-            payload: Some("".into()),
-            metadata,
-        }))
-    });
-    serve(router, options).await
-}
-
-#[test]
-fn a_page_may_read_what_its_origin_is_allowed_in_json_and_grpc_web() {
-    run(async {
-        let server = with_cors("https://a.example").await;
-        let preflight = [
-            ("origin", "https://a.example"),
-            ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "content-type,x-grpc-web"),
-        ];
-        let answer = http1::send(server.port, "OPTIONS", "/shop.Cart/Plain", &preflight, b"").await;
-        assert_eq!((answer.status, answer.body.len()), (204, 0));
-        assert_eq!(
-            answer.headers["access-control-allow-headers"],
-            "content-type,x-grpc-web"
-        );
-
-        let page = ("origin", "https://a.example");
-        for (content_type, body, exposed) in [
-            ("application/json", &b"{\"cartId\":\"c\"}"[..], "x-tag"),
-            (BINARY, &frame(b""), "x-tag"),
-            ("text/plain", b"", ""),
-            ("application/grpc-web+json", b"", ""),
-        ] {
-            let headers = [page, ("content-type", content_type)];
-            let answer = http1::send(server.port, "POST", "/shop.Cart/Plain", &headers, body).await;
-            assert_eq!(answer.headers["access-control-allow-origin"], "https://a.example");
-            assert_eq!(answer.headers["vary"], "Origin");
-            let header = answer.headers.get("access-control-expose-headers");
-            assert_eq!(
-                header.map_or("", |names| names.to_str().unwrap()),
-                exposed,
-                "{content_type}"
-            );
-        }
-        let missing = http1::send(
-            server.port,
-            "POST",
-            "/shop.Cart/Nope",
-            &[page, ("content-type", BINARY)],
-            b"",
-        )
-        .await;
-        let exposed = missing.headers["access-control-expose-headers"].to_str().unwrap();
-        assert!(
-            exposed.contains("grpc-status") && exposed.contains("grpc-message"),
-            "{exposed}"
-        );
-        let other = [("origin", "https://b.example"), ("content-type", BINARY)];
-        let answer = http1::send(server.port, "POST", "/shop.Cart/Plain", &other, &frame(b"")).await;
-        assert!(!answer.headers.contains_key("access-control-allow-origin"));
-        assert_eq!(answer.headers["vary"], "Origin");
-    });
-}
-
-#[test]
-fn without_origins_pages_get_no_leave() {
-    run(async {
-        let server = served(echo()).await;
-        let preflight = [
-            ("origin", "https://a.example"),
-            ("access-control-request-method", "POST"),
-        ];
-        let answer = http1::send(server.port, "OPTIONS", "/shop.Cart/Plain", &preflight, b"").await;
-        assert_eq!(answer.status, 405);
-        assert!(!answer.headers.contains_key("access-control-allow-origin"));
     });
 }
 

@@ -139,7 +139,11 @@ async fn call<R: Router>(
                 fault,
                 in_flight,
             };
-            return stream::answer(begun, &head.headers, core.options.sse_heartbeat).await;
+            let manner = stream::Manner {
+                heartbeat: core.options.sse_heartbeat,
+                shutdown: &core.shutdown,
+            };
+            return stream::answer(begun, &head.headers, manner).await;
         }
         Ok((replies, deadline)) => grpc::within(deadline, first(replies)).await,
         Err(status) => Err(status),

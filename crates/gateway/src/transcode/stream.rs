@@ -13,11 +13,12 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use cloudstate_catalog::http::HttpBinding;
 use cloudstate_protocol::Metadata;
-use cloudstate_runtime::{CallError, Reply, ReplyStream};
+use cloudstate_runtime::{CallError, Code, Reply, ReplyStream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::accept::Shape;
 use super::events;
@@ -86,13 +87,15 @@ pub(super) struct Begun<'a> {
     pub(super) in_flight: InFlight,
 }
 
+/// How streams are written whoever asks.
+pub(super) struct Manner<'a> {
+    pub(super) heartbeat: Option<Duration>,
+    pub(super) shutdown: &'a CancellationToken,
+}
+
 /// Answers with the replies as they come. Until the first one a failure is a status of its own; after it, the last event or
 /// line tells of it, and raw content breaks off.
-pub(super) async fn answer(
-    begun: Begun<'_>,
-    headers: &HeaderMap,
-    heartbeat: Option<Duration>,
-) -> Response<Body> {
+pub(super) async fn answer(begun: Begun<'_>, headers: &HeaderMap, manner: Manner<'_>) -> Response<Body> {
     let Begun {
         binding,
         mut replies,
@@ -101,38 +104,29 @@ pub(super) async fn answer(
         fault,
         mut in_flight,
     } = begun;
-    let form = Form::of(binding, headers, heartbeat);
-    let first = match grpc::within(deadline, first(&mut replies, &form)).await {
-        Ok(First::Nothing) if matches!(form, Form::Events { .. }) => {
+    let form = Form::of(binding, headers, manner.heartbeat);
+    let first = grpc::within(deadline, first(&mut replies, &form)).await;
+    let opening = match first.and_then(|first| form.open(binding, first)) {
+        Ok(Some(opening)) => opening,
+        Ok(None) => {
             in_flight.outcome(None);
             return nothing_more();
         }
-        Ok(First::Nothing) => Ok((Metadata::default(), None)),
-        Ok(First::NotYet) => Ok((Metadata::default(), Some((events::HEARTBEAT, EVENTS)))),
-        Ok(First::Reply(reply)) => begin(&form, binding, reply),
-        Err(status) => Err(status),
-    };
-    let (metadata, first) = match first {
-        Ok(first) => first,
         Err(status) => {
             let status = fault.explain(status);
             in_flight.outcome(Some(status.code));
             return reply::failed(&status);
         }
     };
-    let (first, content_type) = match (first, &form) {
-        (Some((piece, content_type)), _) => (Some(piece), content_type),
-        (None, Form::Lines(content_type)) => (None, content_type.clone()),
-        (None, Form::Events { .. }) => (None, EVENTS),
-        (None, Form::Raw) => (None, OCTETS),
-    };
+    let is_events = matches!(form, Form::Events { .. });
     let is_raw = matches!(form, Form::Raw);
     let body = Pieces {
         binding: binding.clone(),
-        first,
+        first: opening.piece,
         replies: Some(replies),
         deadline: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline))),
         heartbeat: Heartbeat::of(&form),
+        shutdown: is_events.then(|| Box::pin(manner.shutdown.clone().cancelled_owned())),
         form,
         fault,
         broken: None,
@@ -140,13 +134,12 @@ pub(super) async fn answer(
     };
     let mut response = Response::new(Body::Streamed(Box::pin(body)));
     let answer = response.headers_mut();
-    answer.insert(CONTENT_TYPE, content_type);
-    route.write_metadata(metadata, answer);
+    answer.insert(CONTENT_TYPE, opening.content_type);
+    route.write_metadata(opening.metadata, answer);
     if !is_raw {
         answer.append(VARY, HeaderValue::from_static("Accept"));
-        answer
-            .entry(CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-store"));
+        let no_store = HeaderValue::from_static("no-store");
+        answer.entry(CACHE_CONTROL).or_insert(no_store);
         answer.entry(BUFFERING).or_insert(HeaderValue::from_static("no"));
     }
     response
@@ -180,33 +173,56 @@ async fn first(replies: &mut ReplyStream, form: &Form) -> Result<First, Status> 
     Ok(next.transpose()?.map_or(First::Nothing, First::Reply))
 }
 
-type FirstPiece = (Metadata, Option<(Bytes, HeaderValue)>);
-
-/// The first piece with its content type, and the metadata that becomes headers.
-fn begin(form: &Form, binding: &HttpBinding, reply: Reply) -> Result<FirstPiece, Status> {
-    let Reply {
-        payload,
-        mut metadata,
-    } = reply;
-    let first = match (payload, form) {
-        (None, _) => None,
-        (Some(payload), Form::Raw) => {
-            let written = Written::of(binding, payload)?;
-            let content_type = written
-                .content_type
-                .unwrap_or_else(|| named(&metadata).unwrap_or(OCTETS));
-            Some((written.body, content_type))
-        }
-        (Some(payload), Form::Events { .. }) => Some((form.piece(binding, &metadata, payload)?, EVENTS)),
-        (Some(payload), Form::Lines(content_type)) => {
-            Some((form.piece(binding, &metadata, payload)?, content_type.clone()))
-        }
-    };
-    if matches!(form, Form::Events { .. }) {
-        events::strip(&mut metadata);
-    }
-    Ok((metadata, first))
+/// How an answer begins.
+struct Opening {
+    content_type: HeaderValue,
+    /// Becomes headers.
+    metadata: Metadata,
+    piece: Option<Bytes>,
 }
+
+impl Form {
+    /// The beginning, by what is known of the first reply. `None` for a stream of events without any.
+    fn open(&self, binding: &HttpBinding, first: First) -> Result<Option<Opening>, Status> {
+        let reply = match (first, self) {
+            (First::Reply(reply), _) => reply,
+            (First::Nothing, Form::Events { .. }) => return Ok(None),
+            (First::Nothing | First::NotYet, _) => NO_REPLY,
+        };
+        let Reply {
+            payload,
+            mut metadata,
+        } = reply;
+        let (content_type, piece) = match (self, payload) {
+            (Form::Raw, None) => (OCTETS, None),
+            (Form::Raw, Some(payload)) => {
+                let written = Written::of(binding, payload)?;
+                let content_type = written.content_type.or_else(|| named(&metadata));
+                (content_type.unwrap_or(OCTETS), Some(written.body))
+            }
+            (Form::Events { .. }, None) => (EVENTS, Some(events::HEARTBEAT)),
+            (Form::Events { .. }, Some(payload)) => (EVENTS, Some(self.piece(binding, &metadata, payload)?)),
+            (Form::Lines(content_type), payload) => {
+                let piece = payload.map(|payload| self.piece(binding, &metadata, payload));
+                (content_type.clone(), piece.transpose()?)
+            }
+        };
+        if matches!(self, Form::Events { .. }) {
+            events::strip(&mut metadata);
+        }
+        Ok(Some(Opening {
+            content_type,
+            metadata,
+            piece,
+        }))
+    }
+}
+
+/// In place of a first reply that is not there.
+const NO_REPLY: Reply = Reply {
+    payload: None,
+    metadata: Metadata { entries: Vec::new() },
+};
 
 /// The content type that the metadata of the first chunk names.
 fn named(metadata: &Metadata) -> Option<HeaderValue> {
@@ -247,6 +263,8 @@ struct Pieces {
     replies: Option<ReplyStream>,
     deadline: Option<Pin<Box<Sleep>>>,
     heartbeat: Option<Heartbeat>,
+    /// Of events only.
+    shutdown: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     fault: Fault,
     /// Why raw content is about to break off.
     broken: Option<BrokenOff>,
@@ -269,6 +287,12 @@ impl Pieces {
             let passed = CallError::DeadlineExceeded("the caller's deadline passed".to_owned());
             return self.end(Some(passed.into()), cx);
         }
+        if self.is_shut_down(cx) {
+            // Without the event that says so: whoever follows asks again, and is answered by whoever serves then.
+            self.replies = None;
+            self.in_flight.outcome(Some(Code::Unavailable));
+            return Poll::Ready(None);
+        }
         match self.poll_reply(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 if let Some(heartbeat) = &mut self.heartbeat {
@@ -280,6 +304,12 @@ impl Pieces {
             Poll::Ready(None) => self.end(None, cx),
             Poll::Pending => self.poll_heartbeat(cx).map(|beat| Some(Ok(beat))),
         }
+    }
+
+    fn is_shut_down(&mut self, cx: &mut Context<'_>) -> bool {
+        self.shutdown
+            .as_mut()
+            .is_some_and(|shutdown| shutdown.as_mut().poll(cx).is_ready())
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
