@@ -173,6 +173,7 @@ impl<'p> Writer<'p> {
     }
 
     /// Writes a field, wherever it stands.
+    #[inline]
     fn field(&mut self, field: &'p Field, slot: usize, bytes: &[u8]) -> Result<Attempt, Fault> {
         match self.slots[slot] {
             Slot::None if field.presence => {
@@ -196,6 +197,7 @@ impl<'p> Writer<'p> {
         Ok(Attempt::Done)
     }
 
+    #[inline]
     fn occupied(&mut self, field: &'p Field, slot: Slot, bytes: &[u8]) -> Result<Attempt, Fault> {
         match slot {
             Slot::None => return self.default(field),

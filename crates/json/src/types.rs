@@ -108,18 +108,17 @@ pub(crate) struct Enum {
 
 impl Message {
     /// The field of a number. `guess` is the index that it is most likely at, or just before.
+    #[inline]
     pub(crate) fn by_number(&self, number: u32, guess: usize) -> Option<usize> {
-        let at = |index: &usize| {
-            self.fields
-                .get(*index)
-                .is_some_and(|field| field.number == number)
-        };
-        if let Some(index) = [guess, guess + 1].iter().copied().find(at) {
-            return Some(index);
+        let at = |index: usize| self.fields.get(index).is_some_and(|field| field.number == number);
+        if at(guess + 1) {
+            return Some(guess + 1);
         }
-        self.fields
-            .binary_search_by_key(&number, |field| field.number)
-            .ok()
+        if at(guess) {
+            return Some(guess);
+        }
+        let found = self.fields.binary_search_by_key(&number, |field| field.number);
+        found.ok()
     }
 
     /// The field that JSON calls by a name. `guess` is the index that it is most likely at.

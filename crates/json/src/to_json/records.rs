@@ -1,6 +1,8 @@
 //! Where the fields of a message stand on the wire.
+//!
+//! The small readers are inlined wherever they are used: as calls they cost a tenth of the whole conversion.
 
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use prost::encoding::{self, DecodeContext, WireType, decode_key};
 
 use super::Writer;
 use crate::error::{Fault, WireError};
@@ -35,7 +37,7 @@ impl Writer<'_> {
         let (mut rest, mut guess) = (bytes, 0);
         while !rest.is_empty() {
             let record = bytes.len() - rest.len();
-            let (number, wire_type) = decode_key(&mut rest)?;
+            let (number, wire_type) = tag(&mut rest)?;
             let value = bytes.len() - rest.len();
             let Some(index) = message.by_number(number, guess) else {
                 skip(wire_type, number, &mut rest)?;
@@ -44,9 +46,7 @@ impl Writer<'_> {
             let field = &message.fields[index];
             let skipped = match field.accepts(wire_type) {
                 true => skip(wire_type, number, &mut rest),
-                false => Err(WireError::new(format_args!(
-                    "it cannot have the wire type {wire_type:?}"
-                ))),
+                false => Err(wrong(wire_type)),
             };
             skipped.map_err(|fault| fault.within(&field.name, self.offset(&bytes[value..])))?;
             let slot = &mut self.slots[slots + index];
@@ -70,20 +70,65 @@ impl Writer<'_> {
     }
 }
 
+#[cold]
+fn wrong(wire_type: WireType) -> Fault {
+    WireError::new(format_args!("it cannot have the wire type {wire_type:?}"))
+}
+
+/// Takes a varint. Most have one byte.
+#[inline(always)]
+pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, Fault> {
+    if let [byte @ 0..0x80, after @ ..] = *rest {
+        *rest = after;
+        return Ok(u64::from(*byte));
+    }
+    Ok(encoding::decode_varint(rest)?)
+}
+
+/// Takes a tag. Most have one byte.
+#[inline(always)]
+pub(super) fn tag(rest: &mut &[u8]) -> Result<(u32, WireType), Fault> {
+    if let [byte @ 8..0x80, after @ ..] = *rest
+        && let Ok(wire_type) = WireType::try_from(u64::from(*byte & 7))
+    {
+        *rest = after;
+        return Ok((u32::from(*byte >> 3), wire_type));
+    }
+    Ok(decode_key(rest)?)
+}
+
 /// Passes over a value.
+#[inline(always)]
 pub(super) fn skip(wire_type: WireType, number: u32, rest: &mut &[u8]) -> Result<(), Fault> {
-    Ok(skip_field(wire_type, number, rest, DecodeContext::default())?)
+    match wire_type {
+        WireType::Varint => varint(rest).map(drop),
+        WireType::LengthDelimited => delimited(rest).map(drop),
+        WireType::ThirtyTwoBit => fixed::<4>(rest).map(drop),
+        WireType::SixtyFourBit => fixed::<8>(rest).map(drop),
+        WireType::StartGroup | WireType::EndGroup => Ok(encoding::skip_field(
+            wire_type,
+            number,
+            rest,
+            DecodeContext::default(),
+        )?),
+    }
 }
 
 /// Takes what stands behind a length.
+#[inline(always)]
 pub(super) fn delimited<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
-    let length = decode_varint(rest)?;
+    let length = varint(rest)?;
     let split = usize::try_from(length)
         .ok()
         .and_then(|length| rest.split_at_checked(length));
-    let (taken, after) = split.ok_or_else(|| WireError::new("it goes beyond the end"))?;
+    let (taken, after) = split.ok_or_else(beyond_the_end)?;
     *rest = after;
     Ok(taken)
+}
+
+#[cold]
+fn beyond_the_end() -> Fault {
+    WireError::new("it goes beyond the end")
 }
 
 /// Takes what stands before the end tag of a group.
@@ -91,7 +136,7 @@ pub(super) fn group<'a>(number: u32, rest: &mut &'a [u8]) -> Result<&'a [u8], Fa
     let start = *rest;
     loop {
         let end = start.len() - rest.len();
-        match decode_key(rest)? {
+        match tag(rest)? {
             (ended, WireType::EndGroup) if ended == number => return Ok(&start[..end]),
             (inner, wire_type) => skip(wire_type, inner, rest)?,
         }
@@ -99,10 +144,9 @@ pub(super) fn group<'a>(number: u32, rest: &mut &'a [u8]) -> Result<&'a [u8], Fa
 }
 
 /// Takes a number of fixed length.
+#[inline(always)]
 pub(super) fn fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Fault> {
-    let (taken, after) = rest
-        .split_first_chunk()
-        .ok_or_else(|| WireError::new("it goes beyond the end"))?;
+    let (taken, after) = rest.split_first_chunk().ok_or_else(beyond_the_end)?;
     *rest = after;
     Ok(*taken)
 }

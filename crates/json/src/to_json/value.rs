@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::WireType;
 use serde::Serialize;
 
-use super::records::{delimited, fixed, group, skip};
+use super::records::{delimited, fixed, group, skip, tag, varint};
 use super::{Attempt, Writer};
 use crate::base64;
 use crate::error::{Fault, WireError};
@@ -18,14 +18,14 @@ impl<'p> Writer<'p> {
         match field.kind {
             Kind::Double => self.double(f64::from_le_bytes(fixed(rest)?)),
             Kind::Float => self.float(f32::from_le_bytes(fixed(rest)?)),
-            Kind::Bool => self.plain(&(decode_varint(rest)? != 0)),
+            Kind::Bool => self.plain(&(varint(rest)? != 0)),
             Kind::String => self.string(text(rest)?),
             Kind::Bytes => {
                 self.out.push(b'"');
                 base64::encode(delimited(rest)?, &mut self.out);
                 self.out.push(b'"');
             }
-            Kind::Enum(index) => self.enumeration(&self.types.enums[index], decode_varint(rest)? as i32),
+            Kind::Enum(index) => self.enumeration(&self.types.enums[index], varint(rest)? as i32),
             Kind::Message(index) if field.group => self.message(index, group(field.number, rest)?)?,
             Kind::Message(index) => self.message(index, delimited(rest)?)?,
             kind => match integer(kind, rest)? {
@@ -42,7 +42,7 @@ impl<'p> Writer<'p> {
         let rest = &mut bytes;
         match field.kind {
             Kind::String => self.string(text(rest)?),
-            Kind::Bool => self.quoted(&(decode_varint(rest)? != 0)),
+            Kind::Bool => self.quoted(&(varint(rest)? != 0)),
             kind => match integer(kind, rest)? {
                 Integer::Short(value) => self.quoted(&value),
                 Integer::Signed(value) => self.quoted(&value),
@@ -63,7 +63,7 @@ impl<'p> Writer<'p> {
         self.out.push(b'[');
         let (mut rest, mut index) = (bytes, 0);
         while bytes.len() - rest.len() <= last {
-            match decode_key(&mut rest)? {
+            match tag(&mut rest)? {
                 (number, wire_type) if number != field.number => skip(wire_type, number, &mut rest)?,
                 (_, WireType::LengthDelimited) if field.kind.is_packable() => {
                     let mut packed = delimited(&mut rest)?;
@@ -100,7 +100,7 @@ impl<'p> Writer<'p> {
         self.out.push(b'{');
         let (mut rest, keys, depth) = (bytes, self.keys.len(), self.depth);
         while bytes.len() - rest.len() <= last {
-            let (number, wire_type) = decode_key(&mut rest)?;
+            let (number, wire_type) = tag(&mut rest)?;
             if number != field.number {
                 skip(wire_type, number, &mut rest)?;
                 continue;
@@ -185,10 +185,10 @@ fn integer(kind: Kind, rest: &mut &[u8]) -> Result<Integer, Fault> {
         Kind::Sfixed32 => Integer::Short(i32::from_le_bytes(fixed(rest)?).into()),
         Kind::Fixed64 => Integer::Unsigned(u64::from_le_bytes(fixed(rest)?)),
         Kind::Sfixed64 => Integer::Signed(i64::from_le_bytes(fixed(rest)?)),
-        varint => {
+        other => {
             // Of the short ones the low 32 bits count, as in every protobuf reader.
-            let value = decode_varint(rest)?;
-            match varint {
+            let value = varint(rest)?;
+            match other {
                 Kind::Int32 => Integer::Short((value as i32).into()),
                 Kind::Uint32 => Integer::Short((value as u32).into()),
                 Kind::Sint32 => Integer::Short((unzigzag((value as u32).into()) as i32).into()),
