@@ -1,6 +1,6 @@
 //! Builds a catalog from a declaration, refusing what cannot be served.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ impl Catalog {
             services: Vec::with_capacity(spec.entities.len()),
             methods: Vec::new(),
             by_path: HashMap::new(),
+            for_events: HashSet::new(),
             pool,
             http_bindings: Vec::new(),
             routes: RouteTable::new(&[]),
@@ -116,6 +117,9 @@ impl Catalog {
             let options = options::of_method(&method.descriptor)?;
             if let Some(eventing) = &options.eventing {
                 warnings.extend(subscriptions.check(&method.descriptor, eventing)?);
+                if eventing.r#in.is_some() && options.http.is_none() {
+                    self.for_events.insert(method.path.clone());
+                }
             }
             self.http_bindings
                 .extend(http::bindings_of(method, options.http.as_ref())?);

@@ -1,6 +1,6 @@
 //! The catalog's shape: services, their methods, and look-up by name and by path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,6 +103,8 @@ pub struct Catalog {
     pub(crate) services: Vec<Arc<Service>>,
     pub(crate) methods: Vec<Arc<Method>>,
     pub(crate) by_path: HashMap<Arc<str>, Arc<Method>>,
+    /// Paths of the methods that are there for events.
+    pub(crate) for_events: HashSet<Arc<str>>,
     pub(crate) pool: DescriptorPool,
     pub(crate) http_bindings: Vec<Arc<HttpBinding>>,
     pub(crate) routes: RouteTable,
@@ -150,6 +152,12 @@ impl Catalog {
         self.methods
             .iter()
             .find(|m| &*m.service.name == service && &*m.name == method)
+    }
+
+    /// Whether a method subscribes to events and has no HTTP rule: it is there for events, and a client has no business
+    /// with it unless somebody says so.
+    pub fn is_for_events(&self, method: &Method) -> bool {
+        self.for_events.contains(&method.path)
     }
 
     /// Every file that the function sent.

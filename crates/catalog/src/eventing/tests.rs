@@ -26,6 +26,31 @@ fn well_formed_eventing_is_accepted_with_a_warning() {
 }
 
 #[test]
+fn what_subscribes_and_has_no_http_rule_is_there_for_events() {
+    let (catalog, _) = action(
+        r#"message M {}
+        service Service {
+            rpc Log(M) returns (M) { option (cloudstate.eventing).in.event_log = "carts"; }
+            rpc Bound(M) returns (M) {
+                option (cloudstate.eventing).in.topic = "a";
+                option (google.api.http) = { post: "/bound" body: "*" };
+            }
+            rpc Publish(M) returns (M) { option (cloudstate.eventing).out.topic = "news"; }
+            rpc Plain(M) returns (M);
+        }"#,
+    )
+    .unwrap();
+    let for_events = catalog
+        .methods()
+        .iter()
+        .filter(|method| catalog.is_for_events(method));
+    assert_eq!(
+        for_events.map(|method| &*method.name).collect::<Vec<_>>(),
+        ["Log"]
+    );
+}
+
+#[test]
 fn malformed_eventing_is_refused() {
     let refused = |first: &str, second: &str| {
         let text = format!(
