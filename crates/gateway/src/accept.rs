@@ -1,24 +1,29 @@
-//! From a byte stream to HTTP requests: tells HTTP/2 from HTTP/1.1 by the first bytes, on the same port.
+//! From a byte stream to HTTP requests: after the TLS handshake, if there is one, tells HTTP/2 from HTTP/1.1 by what it
+//! agreed on, else by the first bytes.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
+use cloudstate_access::Certificate;
 use cloudstate_runtime::Router;
 use futures_core::Stream;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Peer;
 use crate::dispatch;
 use crate::gateway::Core;
 use crate::options::Options;
+use crate::rewound::Rewound;
+use crate::tls::{self, HandshakeError, Transport};
 
 /// What an HTTP/2 client sends first. Source: RFC 9113 §3.4.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -61,27 +66,28 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<R, I>(core: Rc<Core<R>>, mut io: I) -> Result<(), Error>
+pub(crate) async fn serve<R, I>(core: Rc<Core<R>>, io: I) -> Result<(), Error>
 where
     R: Router,
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let shutdown = core.shutdown.clone();
-    let mut read = BytesMut::with_capacity(PREFACE.len());
-    let is_http2 = tokio::select! {
+    let opened = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Ok(()),
-        found = tokio::time::timeout(core.options.header_read_timeout, speaks_http2(&mut io, &mut read)) => {
-            found.map_err(|_| Error::Silent)??
-        }
+        opened = open(&core.options, io) => opened?,
     };
-    let io = TokioIo::new(Rewound {
-        read: read.freeze(),
-        io,
-    });
     let options = core.options.clone();
-    let service = service_fn(move |request| dispatch::respond(core.clone(), request));
-    if is_http2 {
+    let peer = opened.certificate.map(Peer);
+    let service = service_fn(move |mut request| {
+        // Only with a certificate: the first extension of a request costs an allocation.
+        if let Some(peer) = &peer {
+            request.extensions_mut().insert(peer.clone());
+        }
+        dispatch::respond(core.clone(), request)
+    });
+    let io = TokioIo::new(opened.io);
+    if opened.is_http2 {
         let connection = http2_builder(&options).serve_connection(io, service);
         drive(connection, &shutdown, http2::Connection::graceful_shutdown).await
     } else {
@@ -90,15 +96,61 @@ where
     }
 }
 
+/// A connection that is ready for its first request.
+struct Opened<I> {
+    io: Rewound<Transport<I>>,
+    is_http2: bool,
+    certificate: Option<Arc<Certificate>>,
+}
+
+/// Shakes hands where TLS is spoken, and finds out which protocol follows.
+async fn open<I>(options: &Options, io: I) -> Result<Opened<I>, Error>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut io, agreed, certificate) = match options.security.tls() {
+        None => (Transport::Plain(io), None, None),
+        Some(config) => {
+            let shaken = tokio::time::timeout(options.handshake_timeout, tls::accept(config, io));
+            let secured = shaken.await.map_err(|_| HandshakeError::Late)??;
+            (Transport::Tls(secured.io), secured.is_http2, secured.certificate)
+        }
+    };
+    let mut read = BytesMut::with_capacity(PREFACE.len());
+    let is_http2 = match agreed {
+        Some(is_http2) => is_http2,
+        None => tokio::time::timeout(options.header_read_timeout, speaks_http2(&mut io, &mut read))
+            .await
+            .map_err(|_| Error::Silent)??,
+    };
+    Ok(Opened {
+        io: Rewound::new(read.freeze(), io),
+        is_http2,
+        certificate,
+    })
+}
+
 /// Why a connection ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the client sent nothing that tells its protocol")]
     Silent,
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
     #[error("cannot read from the client")]
     Read(#[from] io::Error),
     #[error("the HTTP connection failed: {0}")]
     Http(#[from] hyper::Error),
+}
+
+impl Error {
+    /// Why there was no TLS, in one word for metrics; `None` if that was not it.
+    pub(crate) fn failed_handshake(&self) -> Option<&'static str> {
+        match self {
+            Error::Handshake(error) => error.reason(),
+            _ => None,
+        }
+    }
 }
 
 async fn drive<C>(connection: C, shutdown: &CancellationToken, drain: fn(Pin<&mut C>)) -> Result<(), Error>
@@ -157,52 +209,4 @@ async fn speaks_http2(io: &mut (impl AsyncRead + Unpin), read: &mut BytesMut) ->
         }
     }
     Ok(read.starts_with(PREFACE))
-}
-
-/// A byte stream of which some was read already.
-struct Rewound<I> {
-    read: Bytes,
-    io: I,
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Rewound<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buf);
-        }
-        let count = self.read.len().min(buf.remaining());
-        buf.put_slice(&self.read[..count]);
-        self.read.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Rewound<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
+use cloudstate_access::{Allowed, Policy, Thing};
 use cloudstate_catalog::{Catalog, EntityKind, Method};
 
 use crate::builtin::{self, Builtin};
@@ -88,6 +89,8 @@ pub(crate) struct Route {
     pub(crate) client_streaming: bool,
     /// Whether anybody would read the caller's metadata: entities get none unless their declaration asks for it.
     pub(crate) wants_metadata: bool,
+    /// Who may call it.
+    pub(crate) allowed: Allowed,
     pub(crate) counters: Arc<MethodCounters>,
     /// Whether a warning about this method's reply metadata was logged: one is enough.
     pub(crate) warned: Cell<bool>,
@@ -102,14 +105,24 @@ pub(crate) enum Target {
 }
 
 impl CoreFront {
-    pub(crate) fn new(shared: Arc<Front>, metrics: &CoreMetrics) -> Self {
+    pub(crate) fn new(shared: Arc<Front>, metrics: &CoreMetrics, policy: &Policy) -> Self {
         let mut by_path = HashMap::new();
         for (path, builtin) in builtin::ALL {
-            by_path.insert(Arc::from(path), Rc::new(Route::builtin(path, builtin, metrics)));
+            by_path.insert(
+                Arc::from(path),
+                Rc::new(Route::builtin(path, builtin, metrics, policy)),
+            );
         }
         // After the built-in ones, so that a function that declares such a service itself is the one that answers.
-        for method in shared.routes.iter().flat_map(|routes| routes.catalog.methods()) {
-            by_path.insert(method.path.clone(), Rc::new(Route::function(method, metrics)));
+        for catalog in shared.routes.iter().map(|routes| &routes.catalog) {
+            for method in catalog.methods() {
+                let (service, name) = (&method.service.name, &method.name);
+                let allowed = policy.method(service, name, catalog.is_for_events(method));
+                by_path.insert(
+                    method.path.clone(),
+                    Rc::new(Route::function(method, metrics, allowed)),
+                );
+            }
         }
         let unknown = metrics.method(&"".into(), &"unknown".into());
         CoreFront {
@@ -127,11 +140,12 @@ impl CoreFront {
 }
 
 impl Route {
-    fn function(method: &Arc<Method>, metrics: &CoreMetrics) -> Self {
+    fn function(method: &Arc<Method>, metrics: &CoreMetrics, allowed: Allowed) -> Self {
         let service = &method.service;
         Route {
             client_streaming: method.client_streaming,
             wants_metadata: service.kind == EntityKind::Action || service.command_metadata,
+            allowed,
             counters: metrics.method(&service.name, &method.name),
             target: Target::Function(method.clone()),
             warned: Cell::new(false),
@@ -143,11 +157,16 @@ impl Route {
         matches!(self.target, Target::Function(_))
     }
 
-    fn builtin(path: &str, builtin: Builtin, metrics: &CoreMetrics) -> Self {
+    fn builtin(path: &str, builtin: Builtin, metrics: &CoreMetrics, policy: &Policy) -> Self {
+        let thing = match builtin {
+            Builtin::Reflection(_) => Thing::Reflection,
+            Builtin::HealthCheck | Builtin::HealthWatch => Thing::Health,
+        };
         let (service, method) = path.trim_start_matches('/').split_once('/').unwrap_or(("", path));
         Route {
             client_streaming: builtin.client_streaming(),
             wants_metadata: false,
+            allowed: policy.thing(thing).clone(),
             counters: metrics.method(&service.into(), &method.into()),
             target: Target::Builtin(builtin),
             warned: Cell::new(false),

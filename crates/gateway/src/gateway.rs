@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept;
+use crate::access::Guard;
 use crate::front::{CoreFront, Front};
 use crate::metrics::{CoreMetrics, Metrics};
 use crate::options::Options;
@@ -39,6 +40,7 @@ pub(crate) struct Core<R> {
     pub(crate) metrics: CoreMetrics,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) guard: Guard,
     pub(crate) front: watch::Receiver<Arc<Front>>,
     current: RefCell<Rc<CoreFront>>,
 }
@@ -48,7 +50,8 @@ impl<R> Core<R> {
     pub(crate) fn current(&self) -> Rc<CoreFront> {
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(&*self.front.borrow(), &current.shared) {
-            *current = Rc::new(CoreFront::new(self.front.borrow().clone(), &self.metrics));
+            let front = self.front.borrow().clone();
+            *current = Rc::new(CoreFront::new(front, &self.metrics, self.guard.policy()));
         }
         current.clone()
     }
@@ -67,7 +70,9 @@ impl<R: Router> Gateway<R> {
         shutdown: CancellationToken,
     ) -> Self {
         let metrics = metrics.core();
-        let current = RefCell::new(Rc::new(CoreFront::new(front.borrow().clone(), &metrics)));
+        let guard = Guard::new(options.security.clone(), metrics.refused.clone());
+        let current = CoreFront::new(front.borrow().clone(), &metrics, guard.policy());
+        let current = RefCell::new(Rc::new(current));
         Gateway {
             core: Rc::new(Core {
                 router,
@@ -75,6 +80,7 @@ impl<R: Router> Gateway<R> {
                 metrics,
                 health,
                 shutdown,
+                guard,
                 front,
                 current,
             }),
@@ -124,6 +130,9 @@ impl<R: Router> Gateway<R> {
     {
         let _open = Open::begin(&self.core);
         if let Err(error) = accept::serve(self.core.clone(), io).await {
+            if let Some(reason) = error.failed_handshake() {
+                self.core.metrics.refused.handshake(reason);
+            }
             tracing::debug!(%error, "a client connection failed");
         }
     }

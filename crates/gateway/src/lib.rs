@@ -2,7 +2,7 @@
 //! by `google.api.http`, server reflection and health.
 //!
 //! ```text
-//!   connection ──▶ accept (HTTP/1.1 or HTTP/2) ──▶ dispatch ──┬─ grpc ◀─ gRPC-Web ─┐
+//!   connection ──▶ accept (TLS or not, HTTP/1.1 or HTTP/2) ──▶ dispatch ──┬─ grpc ◀─ gRPC-Web ─┐
 //!                                                             ├─ http ─────────────┼──Call──▶ Router ──Replies──▶ response
 //!                                                             ├─ builtin: reflection, health
 //!                                                             └─ site: static files, OpenAPI
@@ -16,6 +16,7 @@
 //! only HTTP/JSON looks into messages.
 
 mod accept;
+mod access;
 mod base64;
 mod body;
 mod builtin;
@@ -28,19 +29,23 @@ mod grpc;
 mod metadata;
 mod metrics;
 mod options;
+mod rewound;
 mod site;
 mod status;
+mod tls;
 mod trace;
 mod transcode;
 mod web;
 
 pub use accept::connections;
+pub use access::Security;
 pub use front::{Front, Routes};
 pub use gateway::Gateway;
 pub use grpc::{Encoding, FrameDecoder, MalformedFrame};
 pub use metrics::Metrics;
 pub use options::Options;
 pub use site::StaticFiles;
+pub use tls::ALPN;
 pub use transcode::{
     LineSplitter, LineTooLong, Parameter, Refused, Transcoded, parse_query, transcode, transcode_reply,
 };

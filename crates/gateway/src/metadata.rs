@@ -2,12 +2,13 @@
 //!
 //! In: every header in order as a text entry; `-bin` headers decoded into binary entries. Left out is what concerns the
 //! transport: content type and length, connection management, `te`, and gRPC's own `grpc-*` (tracing's binary ones are
-//! kept).
+//! kept); and what claims to be of the proxy (`cloudstate-*`). What the proxy itself knows about the caller follows.
 //!
 //! Out: the entries of the *first* reply become headers, binary ones under a name ending in `-bin`. An entry that would break the
 //! response (forbidden or malformed name, line break in the value, bad base64 under `-bin`) is dropped alone. Metadata of later
 //! replies is dropped: gRPC has no place for it, since trailers describe the call and not a message.
 
+use cloudstate_access::{Identity, is_reserved};
 use cloudstate_protocol::metadata_entry::Value;
 use cloudstate_protocol::{Metadata, MetadataEntry};
 use cloudstate_runtime::Code;
@@ -15,18 +16,32 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 use crate::base64;
+use crate::front::Route;
 use crate::status::Status;
 
 const BINARY: &str = "-bin";
 
+impl Route {
+    /// What the function learns of a request besides its messages; nothing where nobody would read it. INVALID_ARGUMENT if a
+    /// `-bin` header is not base64.
+    pub(crate) fn metadata(&self, headers: &HeaderMap, caller: &Identity) -> Result<Metadata, Status> {
+        if !self.wants_metadata {
+            return Ok(Metadata::default());
+        }
+        let mut metadata = from_headers(headers)?;
+        caller.write(&mut metadata);
+        Ok(metadata)
+    }
+}
+
 /// Reads the caller's headers. INVALID_ARGUMENT if a `-bin` header is not base64.
-pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Metadata, Status> {
+fn from_headers(headers: &HeaderMap) -> Result<Metadata, Status> {
     let mut metadata = Metadata {
         entries: Vec::with_capacity(headers.len()),
     };
     for (name, value) in headers {
         let name = name.as_str();
-        if is_of_transport(name) {
+        if is_of_transport(name) || is_reserved(name) {
             continue;
         }
         if name.ends_with(BINARY) {
@@ -146,6 +161,19 @@ mod tests {
         let expected = [("authorization", "x"), ("user-agent", "test"), ("cookie", "a=b")]
             .into_iter()
             .collect();
+        assert_eq!(from_headers(&headers).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_only_the_proxy_may_say_is_dropped_in_every_spelling() {
+        let headers = headers(&[
+            ("cloudstate-principal", "root"),
+            ("cloudstate-principal-bin", "not even base64"),
+            ("cloudstate-claim-role", "admin"),
+            ("cloudstate_tls_subject", "CN=root"),
+            ("x-cloudstate-principal", "kept"),
+        ]);
+        let expected = [("x-cloudstate-principal", "kept")].into_iter().collect();
         assert_eq!(from_headers(&headers).unwrap(), expected);
     }
 

@@ -1,5 +1,7 @@
 //! What the gateway counts. Each core writes its own counters without contention; a scrape adds them up.
 
+mod refused;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -13,6 +15,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 
+pub(crate) use self::refused::Refused;
 use crate::trace::Traced;
 
 /// Index of a code is its number; OK is 0.
@@ -54,6 +57,8 @@ type Labels = (Arc<str>, Arc<str>);
 /// | `cloudstate_gateway_protocol_requests_total` | counter | `protocol`: `grpc`, `grpc-web`, `http` |
 /// | `cloudstate_gateway_connections_total` | counter | – |
 /// | `cloudstate_gateway_connections_open` | gauge | – |
+/// | `cloudstate_gateway_tls_handshake_failures_total` | counter | `reason` |
+/// | `cloudstate_gateway_refused_callers_total` | counter | `reason` |
 ///
 /// Requests for no known method count under an empty `service` and the method `unknown`; those for static files and for
 /// the OpenAPI document, under an empty `service` and the methods `static` and `openapi`.
@@ -66,6 +71,7 @@ pub struct Metrics {
 struct Shared {
     methods: Mutex<BTreeMap<Labels, Vec<Arc<MethodCounters>>>>,
     cores: Mutex<Vec<Arc<ConnectionCounters>>>,
+    refused: Mutex<Vec<Arc<Refused>>>,
 }
 
 impl Metrics {
@@ -83,10 +89,13 @@ impl Metrics {
     pub(crate) fn core(&self) -> CoreMetrics {
         let connections = Arc::<ConnectionCounters>::default();
         lock(&self.shared.cores).push(connections.clone());
+        let refused = Arc::<Refused>::default();
+        lock(&self.shared.refused).push(refused.clone());
         CoreMetrics {
             metrics: self.clone(),
             methods: RefCell::default(),
             connections,
+            refused,
         }
     }
 }
@@ -102,6 +111,7 @@ pub(crate) struct CoreMetrics {
     metrics: Metrics,
     methods: RefCell<HashMap<Labels, Arc<MethodCounters>>>,
     pub(crate) connections: Arc<ConnectionCounters>,
+    pub(crate) refused: Arc<Refused>,
 }
 
 impl CoreMetrics {
@@ -265,7 +275,8 @@ impl Collector for Metrics {
             .collect();
         let mut page = Page::from(encoder);
         write_requests(&mut page, &sums)?;
-        self.write_connections(&mut page)
+        self.write_connections(&mut page)?;
+        refused::write(&mut page, &lock(&self.shared.refused))
     }
 }
 

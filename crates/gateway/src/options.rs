@@ -1,13 +1,14 @@
-//! Limits and time-outs of the client port.
+//! Limits, time-outs and access of the client port.
 
 use std::time::Duration;
 
 use cloudstate_telemetry::trace::Tracer;
 
+use crate::access::Security;
 use crate::site::StaticFiles;
 use crate::web::Cors;
 
-/// Limits and time-outs of the client port, and what it serves beside the function. All counts are per core.
+/// Limits, time-outs and access of the client port, and what it serves beside the function. All counts are per core.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Largest request message in bytes, after decompression; larger ones are refused with RESOURCE_EXHAUSTED or 413.
@@ -18,6 +19,8 @@ pub struct Options {
     pub max_concurrent_streams: u32,
     /// Largest set of request headers in bytes; larger ones are answered with 431.
     pub max_header_bytes: u32,
+    /// How long the TLS handshake of a new connection may take.
+    pub handshake_timeout: Duration,
     /// How long a new connection may take to say which protocol it speaks, and a request to send its headers.
     pub header_read_timeout: Duration,
     /// How long the single message of a unary request may take to arrive.
@@ -37,6 +40,8 @@ pub struct Options {
     pub sse_heartbeat: Option<Duration>,
     /// Which pages of other origins may read answers; none by default.
     pub cors: Cors,
+    /// Who may connect and call; by default anyone, without TLS.
+    pub security: Security,
     /// Whether `/openapi.json` describes what the function serves, unless the function or a static file is there.
     pub openapi: bool,
     /// Files that are served where the function serves nothing.
@@ -52,6 +57,7 @@ impl Default for Options {
             max_connections: 8192,
             max_concurrent_streams: 4096,
             max_header_bytes: 32 * 1024,
+            handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
             keep_alive_interval: Duration::from_secs(60),
@@ -60,6 +66,7 @@ impl Default for Options {
             compress_replies_from: None,
             sse_heartbeat: Some(Duration::from_secs(15)),
             cors: Cors::default(),
+            security: Security::default(),
             openapi: true,
             static_files: None,
             tracer: None,

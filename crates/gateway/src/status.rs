@@ -14,6 +14,15 @@ use crate::metrics::code_name;
 /// Whose reasons `google.rpc.ErrorInfo.reason` are.
 const ERROR_DOMAIN: &str = "cloudstate.io";
 
+/// How an HTTP client may authenticate. Source: RFC 6750 §3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// By a token.
+    Token,
+    /// By another token than the one that it sent; the message says why.
+    BetterToken,
+}
+
 /// A failed call. The only place where errors become gRPC and HTTP statuses.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Status {
@@ -25,6 +34,8 @@ pub(crate) struct Status {
     pub(crate) from_function: bool,
     reason: Option<&'static str>,
     pub(crate) retry_after: Option<Duration>,
+    /// How an HTTP client may authenticate, for `www-authenticate`.
+    challenge: Option<Challenge>,
     /// The field at fault, as `google.rpc.BadRequest` names it, and what is wrong with it.
     pub(crate) violation: Option<(String, String)>,
 }
@@ -41,8 +52,15 @@ impl Status {
             from_function: false,
             reason,
             retry_after,
+            challenge: None,
             violation,
         }
+    }
+
+    /// Same, with the way to authenticate.
+    pub(crate) fn with_challenge(mut self, challenge: Challenge) -> Self {
+        self.challenge = Some(challenge);
+        self
     }
 
     /// INVALID_ARGUMENT for a field of the request, given as a path such as `line.quantity`; empty if none is at fault.
@@ -95,6 +113,23 @@ impl Status {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+    }
+
+    /// Writes `www-authenticate`, if there is a way to authenticate.
+    pub(crate) fn write_challenge(&self, headers: &mut HeaderMap) {
+        let value = match self.challenge {
+            None => return,
+            Some(Challenge::Token) => HeaderValue::from_static("Bearer"),
+            Some(Challenge::BetterToken) => {
+                let value = format!(
+                    r#"Bearer error="invalid_token", error_description="{}""#,
+                    self.message
+                );
+                // The texts about tokens are visible ASCII without quotes.
+                HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
+            }
+        };
+        headers.insert(http::header::WWW_AUTHENTICATE, value);
     }
 
     fn details(&self) -> Vec<Any> {

@@ -36,7 +36,6 @@ use crate::body::Body;
 use crate::builtin;
 use crate::front::{CoreFront, Route, Target};
 use crate::gateway::Core;
-use crate::metadata;
 use crate::metrics::InFlight;
 use crate::status::Status;
 use crate::trace::Traced;
@@ -116,14 +115,11 @@ impl<B: RequestBody> Accepted<B> {
         if head.method != Method::POST {
             return Err(Status::new(Code::Unimplemented, "a gRPC request must be a POST"));
         }
+        let caller = core.guard.admit(&route.allowed, head)?;
         if let (Target::Function(_), Some(reason)) = (&route.target, &front.shared.unavailable) {
             return Err(Status::new(Code::Unavailable, reason.to_string()));
         }
-        let metadata = if route.wants_metadata {
-            metadata::from_headers(&head.headers)?
-        } else {
-            Metadata::default()
-        };
+        let metadata = route.metadata(&head.headers, &caller)?;
         let gzip_from = core.options.compress_replies_from;
         let gzip_from = gzip_from.filter(|_| Encoding::for_reply(&head.headers) == Encoding::Gzip);
         let deadline = timeout::deadline(&head.headers)?;

@@ -11,6 +11,7 @@ mod rooted;
 
 use std::sync::Arc;
 
+use cloudstate_access::Thing;
 use cloudstate_runtime::Code;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response};
@@ -50,16 +51,26 @@ pub(crate) async fn answer<R>(
     if head.method != Method::GET && head.method != Method::HEAD {
         return Ok(None);
     }
-    if let Some(files) = &core.options.static_files
-        && let Some(response) = files.answer(head, &counters.files).await?
-    {
-        return Ok(Some(response));
+    let may = |thing| core.guard.admit(core.guard.policy().thing(thing), head);
+    let mut refusal = None;
+    if let Some(files) = &core.options.static_files {
+        // Before the look at the disk, so that a refusal does not tell what is there.
+        match may(Thing::Static) {
+            Err(status) => refusal = Some(status),
+            Ok(_) => {
+                if let Some(response) = files.answer(head, &counters.files).await? {
+                    return Ok(Some(response));
+                }
+            }
+        }
     }
     if core.options.openapi && head.uri.path() == openapi::PATH {
-        InFlight::begin(&counters.openapi).outcome(None);
+        let mut in_flight = InFlight::begin(&counters.openapi);
+        may(Thing::OpenApi).inspect_err(|status| in_flight.outcome(Some(status.code)))?;
+        in_flight.outcome(None);
         return Ok(Some(routes.openapi().answer(&head.headers)));
     }
-    Ok(None)
+    refusal.map_or(Ok(None), Err)
 }
 
 fn code_of(status: http::StatusCode) -> Option<Code> {

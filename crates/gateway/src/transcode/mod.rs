@@ -42,7 +42,7 @@ use crate::gateway::Core;
 use crate::metrics::InFlight;
 use crate::status::Status;
 use crate::trace::Traced;
-use crate::{grpc, metadata, site};
+use crate::{grpc, site};
 
 pub use lines::{LineSplitter, LineTooLong};
 pub use offline::{Refused, Transcoded, transcode, transcode_reply};
@@ -59,15 +59,19 @@ pub(crate) async fn serve<R: Router>(
 ) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
     let (head, body) = request.into_parts();
+    let mut body = Some(body);
     let response = match &front.shared.routes {
         _ if names_no_host(head.version, &head.headers) => {
             let text = "a request of HTTP/1.1 must have exactly one Host header";
             reply::failed(&Status::new(Code::InvalidArgument, text))
         }
         _ if is_of_grpc_family(&head.headers) => reply::failed(&unsupported_grpc()),
-        Some(routes) => find(&core, &front, routes, &head, body).await,
+        Some(routes) => find(&core, &front, routes, &head, &mut body).await,
         None => reply::failed(&unavailable(&front)),
     };
+    if let Some(unread) = body {
+        read::discard(&head.headers, unread).await;
+    }
     if is_head {
         reply::without_body(response)
     } else {
@@ -80,7 +84,7 @@ async fn find<R: Router>(
     front: &CoreFront,
     routes: &Routes,
     head: &Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
 ) -> Response<Body> {
     let path = head.uri.path();
     let found = routes.catalog.routes().find(head.method.as_str(), path);
@@ -113,7 +117,7 @@ async fn call<R: Router>(
     route: &Route,
     found: &RouteMatch<'_>,
     head: &Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
 ) -> Response<Body> {
     let tracer = core.options.tracer.as_ref();
     let traced = tracer.map(|tracer| Traced::begin_http(tracer, head));
@@ -154,7 +158,7 @@ async fn call<R: Router>(
     response.unwrap_or_else(|status| reply::failed(&status))
 }
 
-/// All that a call needs, read and checked.
+/// All that a call needs, read and checked. The body is left in its place by whoever answers without it.
 struct Prepared {
     input: Input,
     metadata: Metadata,
@@ -167,17 +171,14 @@ async fn prepare<R: Router>(
     route: &Route,
     found: &RouteMatch<'_>,
     head: &Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
     fault: &Fault,
 ) -> Result<Prepared, Status> {
+    let caller = core.guard.admit(&route.allowed, head)?;
     if front.shared.unavailable.is_some() {
         return Err(unavailable(front));
     }
-    let metadata = if route.wants_metadata {
-        metadata::from_headers(&head.headers)?
-    } else {
-        Metadata::default()
-    };
+    let metadata = route.metadata(&head.headers, &caller)?;
     let deadline = grpc::deadline(&head.headers)?;
     let input = input(core, found, head, body, fault).await?;
     Ok(Prepared {
@@ -191,25 +192,21 @@ async fn input<R: Router>(
     core: &Core<R>,
     found: &RouteMatch<'_>,
     head: &Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
     fault: &Fault,
 ) -> Result<Input, Status> {
     let streams = found.binding.method.client_streaming;
     let query = head.uri.query();
     let content = content::of(found.binding, &head.headers)?;
-    if streams && matches!(content, Content::Lines | Content::Raw { .. }) {
-        let limit = core.options.max_request_bytes;
-        let reader = Reader::new(found, query, content);
-        return Ok(Input::Stream(Box::pin(Requests::new(
-            reader,
-            body,
-            limit,
-            fault.clone(),
-        ))));
-    }
-    let body = match content {
-        Content::Ignored => bytes::Bytes::new(),
-        _ => read::body(&core.options, &head.headers, body).await?,
+    let body = match body.take_if(|_| !matches!(content, Content::Ignored)) {
+        Some(body) if streams && matches!(content, Content::Lines | Content::Raw { .. }) => {
+            let limit = core.options.max_request_bytes;
+            let reader = Reader::new(found, query, content);
+            let requests = Requests::new(reader, body, limit, fault.clone());
+            return Ok(Input::Stream(Box::pin(requests)));
+        }
+        Some(body) => read::body(&core.options, &head.headers, body).await?,
+        None => bytes::Bytes::new(),
     };
     let message = request::assemble(found, &content, &body, query)?.into();
     Ok(match streams {

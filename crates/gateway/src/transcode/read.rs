@@ -1,6 +1,7 @@
 //! Reads the body of a request, within limits.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use cloudstate_runtime::Code;
@@ -10,6 +11,10 @@ use hyper::body::Incoming;
 
 use crate::options::Options;
 use crate::status::Status;
+
+/// How much of a body that nobody wants is read, and for how long.
+const DISCARD_BYTES_MAX: usize = 64 * 1024;
+const DISCARD_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// All of a body. 413 beyond the limit, 408 when it does not come in time.
 pub(super) async fn body(options: &Options, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Status> {
@@ -26,6 +31,27 @@ pub(super) async fn body(options: &Options, headers: &HeaderMap, body: Incoming)
             let text = "the request body did not arrive in time";
             Status::new(Code::DeadlineExceeded, text).with_http(StatusCode::REQUEST_TIMEOUT)
         })?
+}
+
+/// Reads what nobody wanted, up to a limit of size and time, before the answer is sent: some clients take it for a failure
+/// when they are answered while they are still sending.
+///
+/// Not from a client that asks whether it may send: the answer tells it not to.
+pub(super) async fn discard(headers: &HeaderMap, mut body: Incoming) {
+    if body.is_end_stream() || headers.contains_key(http::header::EXPECT) {
+        return;
+    }
+    let to_the_end = async {
+        let mut left = DISCARD_BYTES_MAX;
+        while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // What is not read by then is cut off, which is all that can be done.
+    let _ = tokio::time::timeout(DISCARD_TIME_MAX, to_the_end).await;
 }
 
 async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Status> {

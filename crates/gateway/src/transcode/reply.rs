@@ -30,6 +30,7 @@ pub(super) fn failed(status: &Status) -> Response<Body> {
         status.to_json().to_string().into(),
     );
     status.write_retry_after(response.headers_mut());
+    status.write_challenge(response.headers_mut());
     response
 }
 

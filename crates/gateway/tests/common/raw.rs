@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A connection to a gateway.
@@ -24,6 +25,11 @@ pub struct Answer {
 pub async fn connect(port: u16) -> Client {
     let io = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     io.set_nodelay(true).unwrap();
+    connect_over(io, port).await
+}
+
+/// The same over a connection that is there already.
+pub async fn connect_over(io: impl AsyncRead + AsyncWrite + Unpin + 'static, port: u16) -> Client {
     // The library gives up on a connection with many small unread frames, in the measure of this window.
     let mut builder = h2::client::Builder::new();
     builder
@@ -96,10 +102,16 @@ impl Client {
 
     /// Opens a call whose requests the test sends one by one.
     pub async fn open(&self, path: &str) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        self.open_request(self.grpc(path)).await
+    }
+
+    /// The same for any request.
+    pub async fn open_request(
+        &self,
+        request: http::request::Builder,
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         let mut sender = self.send.clone().ready().await.unwrap();
-        sender
-            .send_request(self.grpc(path).body(()).unwrap(), false)
-            .unwrap()
+        sender.send_request(request.body(()).unwrap(), false).unwrap()
     }
 }
 
