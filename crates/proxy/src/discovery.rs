@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cloudstate_catalog::{Catalog, CatalogOptions};
+use cloudstate_access::{Pattern, Policy};
+use cloudstate_catalog::{Catalog, CatalogOptions, Method};
 use cloudstate_function::Link;
 use cloudstate_function::discovery::{Backoff, Discovery, DiscoveryOptions, Supervisor, Verdict, proxy_info};
 use cloudstate_gateway::{Front, Routes};
@@ -18,7 +19,7 @@ use cloudstate_runtime::{Component, Shared};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, nearest};
 use crate::listen::{Reserved, spread};
 use crate::rooms;
 use crate::run::{Event, RunError};
@@ -30,6 +31,8 @@ pub(crate) struct Serving<'a> {
     pub(crate) function: Component,
     pub(crate) events: &'a dyn Fn(Event),
     pub(crate) shutdown: CancellationToken,
+    /// Its rules must name what the function declares.
+    pub(crate) policy: Arc<Policy>,
     /// The client port until it listens.
     pub(crate) client: Option<Reserved>,
     pub(crate) address: SocketAddr,
@@ -46,9 +49,10 @@ pub(crate) async fn run(config: &Config, serving: Serving<'_>) -> RunError {
     };
     let (state, changes) = watch::channel(Discovery::Searching { reason: None });
     let latest = RefCell::new(None);
+    let policy = serving.policy.clone();
     let supervisor = Supervisor::new(link, discovery_options(config, &options), state);
     tokio::select! {
-        () = supervisor.run(|spec| judge(spec, &options, &latest)) => RunError::Died("discovery"),
+        () = supervisor.run(|spec| judge(spec, &options, &policy, &latest)) => RunError::Died("discovery"),
         error = serving.follow(changes, &latest) => error,
     }
 }
@@ -68,8 +72,14 @@ fn discovery_options(config: &Config, options: &CatalogOptions) -> DiscoveryOpti
     }
 }
 
-fn judge(spec: &EntitySpec, options: &CatalogOptions, latest: &RefCell<Option<Arc<Catalog>>>) -> Verdict {
+fn judge(
+    spec: &EntitySpec,
+    options: &CatalogOptions,
+    policy: &Policy,
+    latest: &RefCell<Option<Arc<Catalog>>>,
+) -> Verdict {
     match Catalog::build(spec, options) {
+        Ok((catalog, _)) if let Some(reason) = unknown_rule(policy, &catalog) => Verdict::Refused { reason },
         Ok((catalog, warnings)) => {
             *latest.borrow_mut() = Some(Arc::new(catalog));
             let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
@@ -80,6 +90,23 @@ fn judge(spec: &EntitySpec, options: &CatalogOptions, latest: &RefCell<Option<Ar
             reason: error.to_string(),
         },
     }
+}
+
+/// What is wrong with the first access rule that names nothing of the function. It would protect nothing: a slip of the pen
+/// must not open a method.
+fn unknown_rule(policy: &Policy, catalog: &Catalog) -> Option<String> {
+    let is_known = |pattern: &Pattern| match &pattern.method {
+        Some(method) => catalog.method(&pattern.service, method).is_some(),
+        None => catalog.service(&pattern.service).is_some(),
+    };
+    let (pattern, _) = policy.rules.iter().find(|(pattern, _)| !is_known(pattern))?;
+    let of = |method: &Arc<Method>| method.path.trim_start_matches('/').to_owned();
+    let known: Vec<String> = catalog.methods().iter().map(of).collect();
+    let nearest = nearest(&pattern.to_string(), known.iter().map(String::as_str)).unwrap_or_default();
+    Some(format!(
+        "the rule [{pattern}] (access.rules) names no method or service of the function; the nearest method is [{nearest}]. \
+         Correct the rule or remove it."
+    ))
 }
 
 impl Serving<'_> {

@@ -14,11 +14,16 @@ pub mod config;
 mod admin;
 mod core_thread;
 mod discovery;
+mod files;
 mod listen;
 mod open_store;
 mod rooms;
 mod run;
+mod security;
+mod security_metrics;
 mod store_metrics;
+mod tls;
 
+pub use files::FileError;
 pub use listen::ListenError;
 pub use run::{Event, Hooks, RunError, run};

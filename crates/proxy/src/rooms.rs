@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudstate_function::{LinkOptions, Target};
-use cloudstate_gateway::{Cors, StaticFiles};
+use cloudstate_gateway::{Cors, Security, StaticFiles};
 
 use crate::config::Config;
 use crate::run::RunError;
@@ -42,12 +42,14 @@ pub(crate) fn gateway(
     config: &Config,
     cores: usize,
     static_files: Option<StaticFiles>,
+    security: Security,
 ) -> cloudstate_gateway::Options {
     cloudstate_gateway::Options {
         max_request_bytes: config.http.max_request_bytes.bytes(),
         max_connections: config.http.max_connections.div_ceil(cores),
         max_concurrent_streams: config.http.max_concurrent_streams,
         max_header_bytes: u32::try_from(config.http.max_header_bytes.bytes()).unwrap_or(u32::MAX),
+        handshake_timeout: config.tls.handshake_timeout,
         header_read_timeout: config.http.header_timeout,
         drain_timeout: config.runtime.drain_timeout,
         sse_heartbeat: Some(config.http.sse_heartbeat).filter(|every| !every.is_zero()),
@@ -57,6 +59,7 @@ pub(crate) fn gateway(
         },
         openapi: config.http.openapi,
         static_files,
+        security,
         ..cloudstate_gateway::Options::default()
     }
 }

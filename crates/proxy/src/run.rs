@@ -1,7 +1,7 @@
 //! Puts the rooms together, in order, and takes them apart in order.
 //!
 //! ```text
-//!   start:  reserve client port ─▶ admin port listens ─▶ store ─▶ cores ─▶ discovery ─▶ client port listens
+//!   start:  read certificates and keys ─▶ reserve client port ─▶ admin port listens ─▶ store ─▶ cores ─▶ discovery ─▶ client port listens
 //!   end:    no new connections ─▶ calls end ─▶ entities passivate ─▶ cores end ─▶ store closes ─▶ admin port closes
 //! ```
 
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use cloudstate_admin::Admin;
 use cloudstate_catalog::Catalog;
-use cloudstate_gateway::{Front, StaticFiles};
+use cloudstate_gateway::{Front, Security, StaticFiles};
 use cloudstate_runtime::{Component, Health, Inbox, Metrics, Shared};
 use cloudstate_store::Store;
 use prometheus_client::registry::Registry;
@@ -23,9 +23,11 @@ use crate::admin;
 use crate::config::Config;
 use crate::core_thread::{self, Parts};
 use crate::discovery::{self, Serving};
+use crate::files::FileError;
 use crate::listen::{ListenError, Reserved};
 use crate::open_store::open_store;
 use crate::rooms;
+use crate::security;
 use crate::store_metrics::{StoreMetrics, follow_health};
 
 /// Connections handed to a core that it has not taken yet.
@@ -45,6 +47,9 @@ pub enum RunError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of certificates or keys cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] cloudstate_store::Error),
@@ -101,11 +106,12 @@ pub fn run(config: &Config, hooks: Hooks) -> Result<(), RunError> {
 
 async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     let static_files = rooms::static_files(config)?;
+    let mut registry = Registry::default();
+    let (security, watch) = security::prepare(config, &mut registry)?;
     let client = Reserved::new(config.http.host.as_str(), config.http.port, "http.port")?;
     (hooks.events)(Event::ClientReserved(client.address()));
     let admin_ports = admin::reserve(config)?;
 
-    let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let gateway_metrics = cloudstate_gateway::Metrics::new();
     gateway_metrics.register(&mut registry);
@@ -125,6 +131,8 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         gateway_metrics,
         static_files,
         opened,
+        security,
+        watch,
         hooks: &hooks,
     };
     let end = CancellationToken::new();
@@ -152,6 +160,8 @@ struct Proxy<'a> {
     static_files: Option<StaticFiles>,
     /// Where the metrics look for the store.
     opened: Arc<OnceLock<Store>>,
+    security: Security,
+    watch: security::Watch,
     hooks: &'a Hooks,
 }
 
@@ -181,6 +191,7 @@ impl Proxy<'_> {
             &self.health,
             &self.gateway_metrics,
             self.static_files.as_ref(),
+            &self.security,
             &hooks.shutdown,
             &end,
         )?;
@@ -190,6 +201,7 @@ impl Proxy<'_> {
             function: self.function,
             events: &*hooks.events,
             shutdown: hooks.shutdown.clone(),
+            policy: self.security.policy,
             address: client.address(),
             client: Some(client),
             connections: cores.connections,
@@ -200,6 +212,7 @@ impl Proxy<'_> {
             () = hooks.shutdown.cancelled() => Ok(()),
             died = any_ended(cores.ended) => Err(died),
             () = follow_health(store.clone(), self.stored) => Err(RunError::Died("the store's watch")),
+            () = self.watch.follow() => Err(RunError::Died("the watch over files")),
             failed = discovery::run(config, serving) => Err(failed),
         };
         tracing::info!("shutting down");
@@ -238,6 +251,7 @@ fn start_cores(
     health: &Health,
     metrics: &cloudstate_gateway::Metrics,
     static_files: Option<&StaticFiles>,
+    security: &Security,
     shutdown: &CancellationToken,
     end: &CancellationToken,
 ) -> Result<Cores, RunError> {
@@ -259,7 +273,7 @@ fn start_cores(
             front: front.subscribe(),
             health: health.clone(),
             metrics: metrics.clone(),
-            gateway: rooms::gateway(config, count, static_files.cloned()),
+            gateway: rooms::gateway(config, count, static_files.cloned(), security.clone()),
             shutdown: shutdown.clone(),
             end: end.clone(),
         })?;

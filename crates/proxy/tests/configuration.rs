@@ -499,3 +499,134 @@ fn keys_of_the_development_command_are_accepted_in_the_file() {
 fn variables_of_the_test_suite_are_left_alone() {
     given().variable("CLOUDSTATE_TEST_SERVERS", "all").config();
 }
+
+/// Settings that hold together, with one of them replaced or left out.
+fn secured(change: &str, value: Option<&str>) -> Given {
+    let all = [
+        ("http.tls.cert", "tls.crt"),
+        ("http.tls.key", "tls.key"),
+        ("http.tls.client-ca", "ca.crt"),
+        ("http.jwt.keys", "keys.json"),
+        ("http.jwt.audience", "shop"),
+        ("http.jwt.issuer", "https://issuer"),
+        ("access.default", "authenticated"),
+        ("access.health", "certificate"),
+        ("access.rules", "a.B/C = token:ann | claim:role=admin"),
+    ];
+    let mut given = given();
+    for (key, original) in all {
+        match value {
+            _ if key != change => given = given.flag(key, original),
+            Some(value) => given = given.flag(key, value),
+            None => {}
+        }
+    }
+    given
+}
+
+#[test]
+fn settings_of_security_hold_together() {
+    secured("", None).config();
+    for (change, expected) in [
+        (
+            "http.tls.cert",
+            "http.tls.key = `tls.key` (flag --http.tls.key) needs http.tls.cert; a private key is of use only with its \
+             certificate\nhttp.tls.client_ca = `ca.crt` (flag --http.tls.client-ca) needs http.tls.cert; clients show \
+             certificates only where TLS is spoken",
+        ),
+        (
+            "http.tls.key",
+            "http.tls.cert = `tls.crt` (flag --http.tls.cert) needs http.tls.key; a certificate is of use only with its \
+             private key",
+        ),
+        (
+            "http.tls.client-ca",
+            "access.health = `certificate` (flag --access.health) needs http.tls.client_ca; without it, clients are not \
+             asked for certificates",
+        ),
+        (
+            "http.jwt.audience",
+            "http.jwt.keys = `keys.json` (flag --http.jwt.keys) needs http.jwt.audience; say for whom tokens must be, or \
+             those made for another service would be good here",
+        ),
+        (
+            "http.jwt.keys",
+            "http.jwt.audience = `shop` (flag --http.jwt.audience) needs http.jwt.keys; without keys, tokens are not \
+             looked at\nhttp.jwt.issuer = `https://issuer` (flag --http.jwt.issuer) needs http.jwt.keys; without keys, \
+             tokens are not looked at\naccess.rules = `a.B/C = token:ann | claim:role=admin` (flag --access.rules) needs \
+             http.jwt.keys; without keys, tokens are not looked at",
+        ),
+    ] {
+        assert_eq!(secured(change, None).errors(), expected, "{change}");
+    }
+    let alone = given().flag("access.default", "authenticated").errors();
+    assert!(
+        alone.contains("needs http.jwt.keys or http.tls.client_ca"),
+        "{alone}"
+    );
+}
+
+#[test]
+fn access_rules_are_read_from_a_table_and_from_text() {
+    let file = given().file(
+        "[http.jwt]\nkeys = \"k\"\naudience = [\"shop\", \"store\"]\nalgorithms = [\"ES256\"]\n\
+         [access]\ndefault = \"token\"\n[access.rules]\n\"a.B/*\" = \"anyone\"\n\
+         \"a.B/C\" = [\"token:ann\", \"claim:role=admin\"]\n",
+    );
+    let text = given()
+        .variable("CLOUDSTATE_HTTP_JWT_KEYS", "k")
+        .variable("CLOUDSTATE_HTTP_JWT_AUDIENCE", "shop, store")
+        .variable("CLOUDSTATE_HTTP_JWT_ALGORITHMS", "ES256")
+        .variable("CLOUDSTATE_ACCESS_DEFAULT", "token")
+        .variable(
+            "CLOUDSTATE_ACCESS_RULES",
+            "a.B/* = anyone; a.B/C = token:ann | claim:role=admin",
+        );
+    assert_eq!(file.config(), text.config());
+    assert_eq!(file.config().jwt.audience.items(), ["shop", "store"]);
+    assert_eq!(
+        key("access.rules").show(&file.config()),
+        "a.B/* = anyone; a.B/C = token:ann | claim:role=admin"
+    );
+}
+
+#[test]
+fn lists_and_tables_of_the_wrong_form_are_refused() {
+    for (text, expected) in [
+        (
+            "[http.jwt]\naudience = [\"a,b\"]\n",
+            "found `the item \"a,b\", which holds `,`` (c.toml:2)",
+        ),
+        (
+            "[http.jwt]\naudience = [1]\n",
+            "found `a TOML integer in the array` (c.toml:2)",
+        ),
+        (
+            "[http.jwt]\nalgorithms = [\"none\"]\n",
+            "`HS512`, separated by commas, found `none` (c.toml:2)",
+        ),
+        (
+            "[access.rules]\n\"a.B/C\" = 1\n",
+            "found `a TOML integer for \"a.B/C\"`",
+        ),
+        (
+            "[access.rules]\n\"a.B/C\" = \"token:a;b\"\n",
+            "found `\"token:a;b\", which holds `;``",
+        ),
+        (
+            "[access.rules]\n\"a.B\" = \"anyone\"\n",
+            "access.rules: expected rules such as",
+        ),
+        (
+            "[access]\ndefault = \"everyone\"\n",
+            "access.default: expected `anyone`, `authenticated`, `internal`, or some of",
+        ),
+        (
+            "[http.tls]\nmin_version = 1.1\n",
+            "http.tls.min_version: expected `1.2` or `1.3`, found `1.1`",
+        ),
+    ] {
+        let errors = given().file(text).errors();
+        assert!(errors.contains(expected), "{errors}\ninstead of\n{expected}");
+    }
+}

@@ -21,4 +21,5 @@ mod misbehaviour;
 mod overload;
 mod routing;
 mod sdk_functions;
+mod security;
 mod web;

@@ -1,6 +1,8 @@
 //! Rules between values of different keys.
 
-use super::{Error, Host, Key, Loaded};
+mod security;
+
+use super::{Error, Host, Key, Loaded, Origin};
 
 /// Adds an error for each rule that is broken.
 pub(super) fn check(loaded: &Loaded, errors: &mut Vec<Error>) {
@@ -14,6 +16,7 @@ pub(super) fn check(loaded: &Loaded, errors: &mut Vec<Error>) {
     ];
     errors.extend(rules.iter().filter_map(|rule| rule(loaded)));
     errors.extend(ports_differ(loaded));
+    errors.extend(security::check(loaded));
 }
 
 fn socket_or_port(loaded: &Loaded) -> Option<Error> {
@@ -117,13 +120,18 @@ fn ports_differ(loaded: &Loaded) -> Vec<Error> {
 }
 
 fn together(loaded: &Loaded, names: &[&'static str], rule: &'static str, fix: &'static str) -> Error {
+    Error::Together {
+        values: values(loaded, names),
+        rule,
+        fix,
+    }
+}
+
+/// Keys with their values and places.
+fn values(loaded: &Loaded, names: &[&'static str]) -> Vec<(&'static str, String, Origin)> {
     let value = |name: &&'static str| {
         let key = Key::find(name)?;
         Some((*name, key.show(&loaded.config), loaded.origin(key)))
     };
-    Error::Together {
-        values: names.iter().filter_map(value).collect(),
-        rule,
-        fix,
-    }
+    names.iter().filter_map(value).collect()
 }

@@ -59,6 +59,17 @@ pub enum Error {
         fix: &'static str,
     },
 
+    /// A value that needs another key, which is not set.
+    #[error("{}; {fix}", clash(.values, &format!("needs {missing}")))]
+    Lacks {
+        /// The key with its value and place.
+        values: Vec<(&'static str, String, Origin)>,
+        /// The key that is not set.
+        missing: &'static str,
+        /// Why, and what to do.
+        fix: &'static str,
+    },
+
     /// The file cannot be read.
     #[error("cannot read the configuration file {} (named by {at}): {source}", path.display())]
     Read {

@@ -1,5 +1,6 @@
 //! Settings from a TOML file.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,8 @@ impl Reader<'_> {
             DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().replace('_', "")),
             DeValue::Float(number) => Ok(number.as_str().replace('_', "")),
             DeValue::Boolean(value) => Ok(value.to_string()),
-            DeValue::Array(items) if key.list => joined(items),
+            DeValue::Array(items) if key.list => joined(items, ','),
+            DeValue::Table(entries) if key.table => table(entries),
             other => Err(format!("a TOML {}", other.type_str())),
         };
         match text {
@@ -124,13 +126,35 @@ impl Reader<'_> {
 }
 
 /// The items as a list is written elsewhere. An item that would become two there is refused.
-fn joined(items: &DeArray<'_>) -> Result<String, String> {
+fn joined(items: &DeArray<'_>, separator: char) -> Result<String, String> {
     let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
-        DeValue::String(text) if !text.contains(',') => Ok(text.to_string()),
-        DeValue::String(text) => Err(format!("the item \"{text}\", which holds a comma")),
+        DeValue::String(text) if !text.contains(separator) => Ok(text.to_string()),
+        DeValue::String(text) => Err(format!("the item \"{text}\", which holds `{separator}`")),
         other => Err(format!("a TOML {} in the array", other.type_str())),
     };
-    Ok(items.iter().map(item).collect::<Result<Vec<_>, _>>()?.join(","))
+    let items: Vec<_> = items.iter().map(item).collect::<Result<_, _>>()?;
+    Ok(items.join(&separator.to_string()))
+}
+
+/// The entries as a table is written elsewhere.
+fn table(entries: &DeTable<'_>) -> Result<String, String> {
+    let entry = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+        let key = key.get_ref();
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Array(items) => joined(items, '|')?,
+            other => return Err(format!("a TOML {} for \"{key}\"", other.type_str())),
+        };
+        match [key.as_ref(), &text].iter().find(|text| text.contains(';')) {
+            None => Ok(format!("{key} = {text}")),
+            Some(text) => Err(format!("\"{text}\", which holds `;`")),
+        }
+    };
+    Ok(entries
+        .iter()
+        .map(entry)
+        .collect::<Result<Vec<_>, _>>()?
+        .join("; "))
 }
 
 fn is_group(name: &str) -> bool {

@@ -34,6 +34,8 @@ pub struct Key {
     pub bare: bool,
     /// Whether the file may write the value as an array of texts.
     pub list: bool,
+    /// Whether the file may write the value as a table of texts.
+    pub table: bool,
     pub(super) base_form: &'static str,
     pub(super) set: fn(&mut Config, &str) -> Option<()>,
     pub(super) get: fn(&Config) -> String,
@@ -144,6 +146,7 @@ macro_rules! settings {
                 kind: <$ty as Value>::KIND,
                 bare: <$ty as Value>::BARE,
                 list: <$ty as Value>::LIST,
+                table: <$ty as Value>::TABLE,
                 base_form: <$ty as Value>::FORM,
                 set: |config, text| {
                     config.$group.$field = parse(text, settings!(@range $($min $max)?))?;

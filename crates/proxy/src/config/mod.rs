@@ -31,5 +31,8 @@ pub use key::{Group, Key};
 pub use load::{Loaded, Preset, Sources, load};
 pub use nearest::nearest;
 pub use origin::Origin;
-pub use tree::{Admin, Config, Cors, Entity, Function, GROUPS, Http, KEYS, Log, Runtime, StaticFiles, Store};
-pub use value::{Host, Level, List, LogFormat, Size, StoreUrl, Value, redact};
+pub use tree::{
+    Access, Admin, Config, Cors, Entity, Function, GROUPS, Http, Jwt, KEYS, Log, Runtime, StaticFiles, Store,
+    Tls,
+};
+pub use value::{ClientAuth, Host, Level, List, LogFormat, Size, StoreUrl, TlsVersion, Value, redact};

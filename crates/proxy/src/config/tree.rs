@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cloudstate_access::{Algorithms, Allowed, Rules};
 use cloudstate_gateway::Origins;
 
 use super::key::{Group, Key, parse, settings};
-use super::value::{Host, Level, LogFormat, Size, StoreUrl, Value};
+use super::value::{ClientAuth, Host, Level, List, LogFormat, Size, StoreUrl, TlsVersion, Value};
 
 /// Reads a default of the table below.
 #[expect(
@@ -39,6 +40,9 @@ settings! {
         sse_heartbeat: Duration = "15s" from "0s" to "1h";
         /// Describe what the function serves at `/openapi.json`.
         openapi: bool = "true";
+        /// How often the files that `http.tls` and `http.jwt` name are looked at. One that has changed is taken; if it is no
+        /// good, the log says so and what was there before stays in force.
+        reload_interval: Duration = "10s" from "10ms" to "1d";
     }
 
     /// Files that are served beside the function, where it has no endpoint of its own.
@@ -47,6 +51,57 @@ settings! {
         dir: Option<PathBuf> = "" flag "static";
         /// Files being sent at once. Further requests for files are answered with 503.
         max_open: usize = "1000" from "1" to "1000000";
+    }
+
+    /// TLS on the client port. Off while `cert` is empty. See [security](../security.md).
+    tls "http.tls" => Tls {
+        /// PEM file: the certificate that clients see, followed by those that lead to its root.
+        cert: Option<PathBuf> = "";
+        /// PEM file: the private key of the certificate, not encrypted (PKCS #8, PKCS #1 or SEC 1).
+        key: Option<PathBuf> = "";
+        /// PEM file: the roots of the certificates that clients show. When set, clients are asked for one.
+        client_ca: Option<PathBuf> = "";
+        /// Whether a client that shows no certificate is refused, or served as an anonymous caller.
+        client_auth: ClientAuth = "required";
+        /// The oldest version that is spoken.
+        min_version: TlsVersion = "1.2";
+        /// Time that a client has for the TLS handshake.
+        handshake_timeout: Duration = "10s" from "10ms" to "1h";
+    }
+
+    /// Tokens (JWT) that callers send as `authorization: Bearer TOKEN`. Off while `keys` is empty. See
+    /// [security](../security.md).
+    jwt "http.jwt" => Jwt {
+        /// JSON file: the keys that may sign tokens, as a key set (JWKS).
+        keys: Option<PathBuf> = "";
+        /// For whom tokens must be: one of these must stand in their claim `aud`. Required with `keys`.
+        audience: List = "";
+        /// By whom they must be issued: their claim `iss` must be one of these. Not checked when empty, which is right only
+        /// if the keys belong to one issuer.
+        issuer: List = "";
+        /// How far the clocks of issuer and proxy may differ.
+        leeway: Duration = "60s" from "0s" to "1h";
+        /// How they may be signed. `HS256` and its kin need the secret in the key set, so that whoever can check a token
+        /// can also make one.
+        algorithms: Algorithms = "RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,EdDSA";
+    }
+
+    /// Who may call what on the client port. See [security](../security.md).
+    access "access" => Access {
+        /// Methods for which no rule says it. When empty, `authenticated` if `http.jwt.keys` or `http.tls.client_ca` is set,
+        /// else `anyone`.
+        default: Option<Allowed> = "";
+        /// Methods (`package.Service/Method`) and services (`package.Service/*`). The rule of a method comes before that of
+        /// its service. One that names what the function does not have refuses its declaration.
+        rules: Rules = "";
+        /// Server reflection. As `default` when empty.
+        reflection: Option<Allowed> = "";
+        /// `grpc.health.v1.Health`.
+        health: Allowed = "anyone";
+        /// The OpenAPI document. As `default` when empty.
+        openapi: Option<Allowed> = "";
+        /// Static files.
+        static_files: Allowed = "anyone";
     }
 
     /// Pages that may call from a browser, if they do not come from the client port itself (CORS).

@@ -1,5 +1,6 @@
 //! Kinds of values: how a user writes them, and what they are in the proxy.
 
+mod access;
 mod duration;
 mod host;
 mod list;
@@ -13,7 +14,7 @@ pub use host::Host;
 pub use list::List;
 pub use size::Size;
 pub use store_url::{StoreUrl, redact};
-pub use words::{Level, LogFormat};
+pub use words::{ClientAuth, Level, LogFormat, TlsVersion};
 
 /// A kind of value. `parse(show(x)) == Some(x)` for every `x`.
 pub trait Value: Sized + PartialOrd {
@@ -25,6 +26,9 @@ pub trait Value: Sized + PartialOrd {
     const BARE: bool = false;
     /// Whether the configuration file may write it as an array of texts, which is the same as joining them with commas.
     const LIST: bool = false;
+    /// Whether the configuration file may write it as a table of texts, which is the same as joining `key = value` with
+    /// semicolons. An array of texts in it is the same as joining them with `|`.
+    const TABLE: bool = false;
 
     /// Reads what a user wrote, without surrounding blanks. `None` if it is not of this form.
     fn parse(text: &str) -> Option<Self>;

@@ -10,6 +10,7 @@ use hyper::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use prost::Message;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::{Do, Done};
@@ -46,6 +47,14 @@ pub(crate) fn frame(message: &impl Message) -> Bytes {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Client {
         let socket = TcpStream::connect(address).await.expect("the proxy listens");
+        Self::over(socket, address).await
+    }
+
+    /// The same over a connection that is there already.
+    pub(crate) async fn over(
+        socket: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        address: SocketAddr,
+    ) -> Client {
         let (send, connection) = h2::client::Builder::new()
             .initial_max_send_streams(100_000)
             .initial_window_size(1 << 20)

@@ -78,6 +78,8 @@ impl<T: Value> Value for Option<T> {
     const KIND: &'static str = T::KIND;
     const FORM: &'static str = T::FORM;
     const BARE: bool = T::BARE;
+    const LIST: bool = T::LIST;
+    const TABLE: bool = T::TABLE;
 
     fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {

@@ -43,6 +43,22 @@ words! {
         Trace = "trace",
     }
 
+    /// Whether clients must show a certificate.
+    ClientAuth "`required` or `optional`" {
+        /// A client without one is not served.
+        Required = "required",
+        /// A client without one is anonymous.
+        Optional = "optional",
+    }
+
+    /// A version of TLS.
+    TlsVersion "`1.2` or `1.3`" {
+        /// RFC 5246.
+        V1_2 = "1.2",
+        /// RFC 8446.
+        V1_3 = "1.3",
+    }
+
     /// How messages are written.
     LogFormat "`human` or `json`" {
         /// For reading in a terminal.

@@ -82,6 +82,7 @@ fn request(command: ActionCommand) -> Do {
 pub(super) async fn serve(path: &str, mut call: Call) -> Result<(), h2::Error> {
     let first: ActionCommand = call.requests.next().await.expect("a first command");
     let name = first.name.clone();
+    call.shared.note_caller(first.metadata.as_ref());
     call.shared.note(format!("call {}/{name}", first.service_name));
     let result = match path {
         names::ACTION_UNARY_PATH => unary(&mut call, &request(first)).await,

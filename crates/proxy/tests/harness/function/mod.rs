@@ -20,7 +20,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use cloudstate_protocol::{EntitySpec, UserFunctionError, names};
+use cloudstate_protocol::metadata_entry::Value;
+use cloudstate_protocol::{EntitySpec, Metadata, UserFunctionError, names};
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::Request;
@@ -50,6 +51,17 @@ struct Shared {
 }
 
 impl Shared {
+    /// What the proxy tells of a caller.
+    fn note_caller(&self, metadata: Option<&Metadata>) {
+        for entry in metadata.iter().flat_map(|metadata| &metadata.entries) {
+            if let (true, Some(Value::StringValue(value))) =
+                (entry.key.starts_with("cloudstate"), &entry.value)
+            {
+                self.note(format!("{}: {value}", entry.key));
+            }
+        }
+    }
+
     fn note(&self, line: String) {
         self.log.send_modify(|log| log.push(line));
     }
