@@ -72,6 +72,7 @@ const SECONDS_MIN: i64 = -62_135_596_800;
 const SECONDS_MAX: i64 = 253_402_300_799;
 const DURATION_SECONDS_MAX: u64 = 315_576_000_000;
 const NANOS_MAX: u32 = 999_999_999;
+const NANOS_DIGITS: usize = 9;
 
 /// Reads a point in time in the form of RFC 3339, `T` and `Z` in upper case.
 pub(crate) fn timestamp(text: &str) -> Result<Timestamp, &'static str> {
@@ -82,7 +83,7 @@ pub(crate) fn timestamp(text: &str) -> Result<Timestamp, &'static str> {
     checked_timestamp(timestamp)
 }
 
-/// prost-types reads more forms than the mapping has.
+/// prost-types reads more forms than the mapping has, leap seconds and fractions of a nanosecond among them.
 fn is_rfc3339(text: &[u8]) -> bool {
     let like = |text: &[u8], form: &[u8]| {
         let alike = |(byte, form): (&u8, &u8)| byte == form || (*form == b'0' && byte.is_ascii_digit());
@@ -94,34 +95,48 @@ fn is_rfc3339(text: &[u8]) -> bool {
     let zone = match rest.strip_prefix(b".") {
         None => rest,
         Some(fraction) => match fraction.iter().position(|byte| !byte.is_ascii_digit()) {
-            None | Some(0) => return false,
-            Some(digits) => &fraction[digits..],
+            Some(digits @ 1..=NANOS_DIGITS) => &fraction[digits..],
+            _ => return false,
         },
     };
-    like(time, b"0000-00-00T00:00:00") && (zone == b"Z" || like(zone, b"+00:00") || like(zone, b"-00:00"))
+    let is_offset = |form| like(zone, form) && zone[1..3] <= b"23"[..] && zone[4..6] <= b"59"[..];
+    like(time, b"0000-00-00T00:00:00")
+        && time[17..19] <= b"59"[..]
+        && (zone == b"Z" || is_offset(b"+00:00") || is_offset(b"-00:00"))
 }
 
-/// Refuses what has no text: the years are 1 to 9999.
+/// Refuses what has no text: the years are 1 to 9999, and nanoseconds count forward.
 pub(crate) fn checked_timestamp(timestamp: Timestamp) -> Result<Timestamp, &'static str> {
-    if (SECONDS_MIN..=SECONDS_MAX).contains(&timestamp.seconds) {
-        Ok(timestamp)
-    } else {
-        Err("the time is not in the years 1 to 9999")
+    if !(SECONDS_MIN..=SECONDS_MAX).contains(&timestamp.seconds) {
+        return Err("the time is not in the years 1 to 9999");
+    }
+    match u32::try_from(timestamp.nanos) {
+        Ok(0..=NANOS_MAX) => Ok(timestamp),
+        _ => Err("the nanoseconds are not from 0 to 999,999,999"),
     }
 }
 
 /// Reads a time span in seconds, such as `-1.5s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let duration = text.parse().map_err(|_| "expected seconds such as 1.5s")?;
-    checked_duration(duration)
+    let expected = "expected seconds such as 1.5s";
+    let fraction = text.trim_end_matches('s').split_once('.');
+    if fraction.is_some_and(|(_, digits)| digits.len() > NANOS_DIGITS) {
+        return Err(expected);
+    }
+    checked_duration(text.parse().map_err(|_| expected)?)
 }
 
-/// Refuses what has no text: the limit is about 10,000 years.
+/// Refuses what has no text: the limit is about 10,000 years, and there is one sign.
 pub(crate) fn checked_duration(duration: Duration) -> Result<Duration, &'static str> {
-    if duration.seconds.unsigned_abs() <= DURATION_SECONDS_MAX && duration.nanos.unsigned_abs() <= NANOS_MAX {
-        Ok(duration)
-    } else {
+    let Duration { seconds, nanos } = duration;
+    if seconds.unsigned_abs() > DURATION_SECONDS_MAX {
         Err("the time span is longer than 315,576,000,000 s")
+    } else if nanos.unsigned_abs() > NANOS_MAX {
+        Err("the nanoseconds are not from -999,999,999 to 999,999,999")
+    } else if seconds.signum() * i64::from(nanos.signum()) < 0 {
+        Err("seconds and nanoseconds have different signs")
+    } else {
+        Ok(duration)
     }
 }
 
@@ -182,9 +197,9 @@ mod tests {
         for (text, seconds, nanos) in [
             ("1970-01-01T00:00:00Z", 0, 0),
             ("1970-01-01T00:00:01.5Z", 1, 500_000_000),
-            ("1970-01-01T00:00:00.1234567899+01:00", -3600, 123_456_789),
+            ("1970-01-01T00:00:00.123456789+01:00", -3600, 123_456_789),
+            ("1970-01-01T00:00:00-23:59", 86_340, 0),
             ("1969-12-31T23:00:00-01:00", 0, 0),
-            ("2016-12-31T23:59:60Z", 1_483_228_799, 0),
             ("0001-01-01T00:00:00Z", SECONDS_MIN, 0),
             ("9999-12-31T23:59:59.999999999Z", SECONDS_MAX, 999_999_999),
         ] {
@@ -203,6 +218,11 @@ mod tests {
             "1970-02-30T00:00:00Z",
             "1970-00-00T00:00:00Z",
             "1970-01-01T24:00:00Z",
+            "1970-01-01T00:60:00Z",
+            "2016-12-31T23:59:60Z",
+            "1970-01-01T00:00:00.1234567890Z",
+            "1970-01-01T00:00:00+24:00",
+            "1970-01-01T00:00:00-00:60",
             "1970-01-01T00:00:00ZZ",
             "0000-12-31T23:59:59Z",
             "9999-12-31T23:59:59-01:00",
@@ -221,8 +241,31 @@ mod tests {
             read("-315576000000.999999999s"),
             Ok((-315_576_000_000, -999_999_999))
         );
-        for text in ["", "s", "1", "1.s", ".5s", "1 s", "+1s", "1m", "315576000001s"] {
+        for text in [
+            "",
+            "s",
+            "1",
+            "1.s",
+            ".5s",
+            "1 s",
+            "+1s",
+            "1m",
+            "315576000001s",
+            "0.1234567890s",
+        ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+        for (seconds, nanos) in [(1, -1), (-1, 1), (0, 1_000_000_000), (-1, -1_000_000_000)] {
+            assert!(
+                checked_duration(Duration { seconds, nanos }).is_err(),
+                "{seconds} {nanos}"
+            );
+        }
+        for nanos in [-1, 1_000_000_000] {
+            assert!(
+                checked_timestamp(Timestamp { seconds: 0, nanos }).is_err(),
+                "{nanos}"
+            );
         }
     }
 

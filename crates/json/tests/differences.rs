@@ -168,3 +168,56 @@ fn map_entries_count_for_the_depth() {
     assert_eq!(error.reason, "messages nest deeper than 100");
     assert!(oracle_written("shapes.Tree", &wire).is_ok());
 }
+
+/// The mapping takes exponents in integers that are text, as in those that are not.
+#[test]
+fn integers_as_text_may_have_an_exponent() {
+    let json = r#"{"int32": "1e5", "uint64": "1.5E1", "sint64": "-2e0"}"#;
+    let message = read("shapes.Scalars", json).unwrap();
+    assert_eq!(
+        meaning(&message),
+        json!({"int32": 100_000, "uint64": "15", "sint64": "-2"})
+    );
+    assert!(oracle_read("shapes.Scalars", json).is_err());
+    assert!(read("shapes.Scalars", r#"{"uint32": "-1e0"}"#).is_err());
+    assert!(read("shapes.Scalars", r#"{"int32": "1e10"}"#).is_err());
+}
+
+/// Protobuf has no leap seconds and counts to the nanosecond, and offsets are those of clocks.
+#[test]
+fn times_are_those_of_protobuf() {
+    stricter(
+        "google.protobuf.Timestamp",
+        r#""2016-12-31T23:59:60Z""#,
+        "a time such as",
+    );
+    stricter(
+        "google.protobuf.Timestamp",
+        r#""1970-01-01T00:00:00.1234567890Z""#,
+        "a time such as",
+    );
+    stricter(
+        "google.protobuf.Duration",
+        r#""0.1234567890s""#,
+        "seconds such as",
+    );
+}
+
+/// What a text could not tell is not made fit to be told.
+#[test]
+fn nanoseconds_that_are_none_have_no_text() {
+    for (name, seconds, nanos) in [
+        ("google.protobuf.Duration", 1, -1),
+        ("google.protobuf.Duration", -1, 1),
+        ("google.protobuf.Timestamp", 5000, -1),
+        ("google.protobuf.Timestamp", 5000, 1_000_000_000),
+    ] {
+        let mut message = DynamicMessage::new(descriptor(name));
+        message.set_field_by_name("seconds", Value::I64(seconds));
+        message.set_field_by_name("nanos", Value::I32(nanos));
+        let wire = message.encode_to_vec();
+        let error = written(name, &wire).unwrap_err();
+        assert!(error.reason.contains("nanoseconds"), "{error}");
+        assert!(oracle_written(name, &wire).is_ok(), "{name} {seconds} {nanos}");
+    }
+}

@@ -206,11 +206,40 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// An integer as text. Unsigned ones take no sign but `+`, as Rust reads them.
+/// An integer as text. Unsigned ones take no sign but `+`, as Rust reads them. An exponent is rare and worked out exactly.
 fn integer(kind: Kind, text: &str) -> Option<i128> {
-    match range(kind).0 {
+    let plain = match range(kind).0 {
         0 => text.parse::<u64>().map(i128::from).ok(),
         _ => text.parse::<i64>().map(i128::from).ok(),
+    };
+    plain.or_else(|| scientific(text))
+}
+
+/// Reads such as `1.5e3`, if it is whole.
+fn scientific(text: &str) -> Option<i128> {
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (mantissa, ""),
+    };
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
+    if unsigned.is_empty() || !is_digits(unsigned) || !is_digits(fraction) {
+        return None;
+    }
+    // Zeros at the end of the fraction are nothing, so that what is left of it has to be made whole by the exponent.
+    let fraction = fraction.trim_end_matches('0');
+    let digits: i128 = [whole, fraction].concat().parse().ok()?;
+    let scale = exponent.parse::<i64>().ok()?.checked_sub(fraction.len() as i64)?;
+    let power = |scale: u64| 10_i128.checked_pow(u32::try_from(scale).ok()?);
+    match scale {
+        _ if digits == 0 => Some(0),
+        0.. => digits.checked_mul(power(scale.unsigned_abs())?),
+        _ => {
+            let divisor = power(scale.unsigned_abs())?;
+            (digits % divisor == 0).then_some(digits / divisor)
+        }
     }
 }
 
@@ -230,5 +259,50 @@ fn float(text: &str) -> Option<f32> {
         "Infinity" => Some(f32::INFINITY),
         "-Infinity" => Some(f32::NEG_INFINITY),
         digits => digits.parse().ok().filter(|value: &f32| value.is_finite()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scientific;
+
+    #[test]
+    fn exponents_are_worked_out_exactly() {
+        for (text, value) in [
+            ("1e5", 100_000),
+            ("1E+2", 100),
+            ("-1.5e1", -15),
+            ("1500e-2", 15),
+            ("1.50e1", 15),
+            ("9007199254740993e0", 9_007_199_254_740_993),
+            ("0e99999", 0),
+            ("-0.0e-9", 0),
+        ] {
+            assert_eq!(scientific(text), Some(value), "{text}");
+        }
+        for text in [
+            "1",
+            "1.5",
+            "1e",
+            "e1",
+            "1e1.0",
+            "1.5e0",
+            "15e-2",
+            "1.e1",
+            ".5e1",
+            "1e536870000",
+            "1e-536870000",
+            "1e40",
+            "1e99999999999999999999",
+            "--1e1",
+            "+1e1",
+            "0x1e1",
+            "1e1e1",
+            " 1e1",
+            "1\u{663}e1",
+            "inf",
+        ] {
+            assert_eq!(scientific(text), None, "{text}");
+        }
     }
 }

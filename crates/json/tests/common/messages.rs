@@ -74,9 +74,15 @@ fn pair(
     let seconds = prop_oneof![8 => seconds, 4 => -2i64..3, 1 => any::<i64>()];
     let nanos =
         prop_oneof![4 => nanos, 2 => Just(0), 2 => Just(5_000_000), 2 => Just(7_000), 1 => any::<i32>()];
+    let is_span = of.name() == "Duration";
     let of = of.clone();
-    let message = move |(seconds, nanos)| {
+    let message = move |(seconds, nanos): (i64, i32)| {
         let mut message = DynamicMessage::new(of.clone());
+        // Of a time span both mostly have one sign, as they must.
+        let nanos: i32 = match is_span && nanos % 8 != 0 && seconds != 0 {
+            true => nanos.saturating_abs() * seconds.signum() as i32,
+            false => nanos,
+        };
         message.set_field_by_name("seconds", Value::I64(seconds));
         message.set_field_by_name("nanos", Value::I32(nanos));
         message
