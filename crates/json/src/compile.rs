@@ -31,7 +31,17 @@ impl Compiler {
         index
     }
 
-    pub(crate) fn finish(self) -> Types {
+    pub(crate) fn finish(mut self) -> Types {
+        let has_any = self
+            .types
+            .messages
+            .iter()
+            .any(|message| message.shape == Shape::Any);
+        if has_any {
+            let named = self.messages.into_iter();
+            self.types.by_full_name = named.map(|(name, index)| (name.into(), index)).collect();
+            self.types.by_full_name.sort();
+        }
         self.types
     }
 
@@ -71,7 +81,12 @@ impl Compiler {
         if *shape == Shape::Reflected {
             return;
         }
-        let descriptor = descriptor.clone();
+        let (descriptor, shape) = (descriptor.clone(), *shape);
+        if shape == Shape::Any {
+            for message in descriptor.parent_pool().all_messages() {
+                self.message(&message);
+            }
+        }
         let fields: Vec<Field> = descriptor.fields().map(|field| self.field(&field)).collect();
         let message = &mut self.types.messages[index];
         message.names = names(&descriptor, &fields);

@@ -11,8 +11,7 @@
 //!
 //! `prost_reflect::DynamicMessage` does the same through a message, and is what the plan is held to: a property test compares
 //! the two on messages and texts of all shapes, whole and broken. `tests/differences.rs` shows the few places where they
-//! differ on purpose. It also does what is not worth a plan: `google.protobuf.Any`, messages with extensions, and
-//! merging what the wire holds twice.
+//! differ on purpose. It also does what is not worth a plan: messages with extensions, and merging what the wire holds twice.
 //!
 //! Absent on purpose: HTTP, gRPC, and which message a text is of.
 

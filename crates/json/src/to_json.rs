@@ -4,6 +4,7 @@
 //! the type, to write them in order. Nested messages are skipped by the first walk and written by the second, so that each
 //! byte is looked at about twice however deep it lies.
 
+mod any;
 mod records;
 mod value;
 
@@ -74,6 +75,7 @@ impl<'p> Writer<'p> {
             Shape::FieldMask => self.string(&decode(bytes, |mask: FieldMask| {
                 well_known::field_mask_text(&mask)
             })?),
+            Shape::Any => self.any(bytes)?,
             Shape::Reflected => reflect::to_json(&message.descriptor, bytes, &mut self.out)?,
             Shape::Object | Shape::Field(_) | Shape::Entry | Shape::Value => {
                 self.by_fields(message, bytes)?

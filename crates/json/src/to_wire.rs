@@ -3,6 +3,7 @@
 //! serde_json reads the text and calls a visitor for each value; the visitor of a field writes it at once. What stands behind
 //! a length is written after one byte of room for it, and moved when one is not enough.
 
+mod any;
 mod any_value;
 mod message;
 mod scalar;
@@ -39,9 +40,7 @@ pub(crate) fn message(types: &Types, index: usize, json: &[u8]) -> Result<Vec<u8
 
 fn refusal(error: &serde_json::Error, json: &[u8]) -> JsonError {
     let (line, column) = (error.line(), error.column());
-    let text = error.to_string();
-    let place = format!(" at line {line} column {column}");
-    let reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+    let reason = reason(error);
     // A number that no type can hold is JSON all the same.
     let malformed = !error.is_data() && reason != "number out of range";
     let path = match malformed {
@@ -55,6 +54,13 @@ fn refusal(error: &serde_json::Error, json: &[u8]) -> JsonError {
         column,
         reason,
     }
+}
+
+/// The text of an error without the position at its end.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 /// Where the message is written.

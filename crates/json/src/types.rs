@@ -3,11 +3,15 @@
 use prost::encoding::WireType;
 use prost_reflect::MessageDescriptor;
 
+const EMPTY: &str = "google.protobuf.Empty";
+
 /// Every type that the roots can reach.
 #[derive(Debug, Default)]
 pub(crate) struct Types {
     pub(crate) messages: Vec<Message>,
     pub(crate) enums: Vec<Enum>,
+    /// What a `google.protobuf.Any` can hold: every message type there is, by full name, sorted. Empty without an `Any`.
+    pub(crate) by_full_name: Vec<(Box<str>, usize)>,
 }
 
 /// A message type.
@@ -39,6 +43,8 @@ pub(crate) enum Shape {
     Duration,
     /// Text.
     FieldMask,
+    /// The object of another message with its type, or the value of one that is no object: `google.protobuf.Any`.
+    Any,
     /// Whatever prost-reflect makes of it.
     Reflected,
 }
@@ -106,7 +112,34 @@ pub(crate) struct Enum {
     pub(crate) default: Box<str>,
 }
 
+impl Types {
+    /// The message type that a URL such as `type.googleapis.com/shop.Cart` names.
+    pub(crate) fn by_url(&self, url: &str) -> Result<usize, String> {
+        let Some((_, name)) = url.rsplit_once('/') else {
+            return Err(format!("the type [{url}] is no URL: it has no slash"));
+        };
+        let found = self
+            .by_full_name
+            .binary_search_by(|(candidate, _)| (**candidate).cmp(name));
+        match found {
+            Ok(found) => Ok(self.by_full_name[found].1),
+            Err(_) => Err(format!("the type [{name}] is unknown")),
+        }
+    }
+}
+
 impl Message {
+    /// Whether a `google.protobuf.Any` shows it as a member `value`, and not by its own members.
+    pub(crate) fn is_value_in_any(&self) -> bool {
+        let is_object = matches!(self.shape, Shape::Object | Shape::Reflected);
+        !is_object || self.descriptor.full_name() == EMPTY
+    }
+
+    /// Whether it has no members, so that a `google.protobuf.Any` may leave its value out.
+    pub(crate) fn is_empty_type(&self) -> bool {
+        self.descriptor.full_name() == EMPTY
+    }
+
     /// The field of a number. `guess` is the index that it is most likely at, or just before.
     #[inline]
     pub(crate) fn by_number(&self, number: u32, guess: usize) -> Option<usize> {

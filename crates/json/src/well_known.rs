@@ -43,7 +43,7 @@ pub(crate) fn shape(descriptor: &MessageDescriptor) -> Shape {
         "BoolValue" => (Shape::Field(0), &[(1, "bool", false)]),
         "StringValue" => (Shape::Field(0), &[(1, "string", false)]),
         "BytesValue" => (Shape::Field(0), &[(1, "bytes", false)]),
-        "Any" => return Shape::Reflected,
+        "Any" => (Shape::Any, &[(1, "string", false), (2, "bytes", false)]),
         _ => return Shape::Object,
     };
     if has(descriptor, layout) {

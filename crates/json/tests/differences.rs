@@ -221,3 +221,22 @@ fn nanoseconds_that_are_none_have_no_text() {
         assert!(oracle_written(name, &wire).is_ok(), "{name} {seconds} {nanos}");
     }
 }
+
+/// The mapping writes an `Any` without a type as an empty object, and an `Empty` in one needs no value.
+#[test]
+fn any_may_be_empty() {
+    let of = "google.protobuf.Any";
+    assert_eq!(meaning_of_any("{}"), (String::new(), 0));
+    assert_eq!(written(of, &[]).unwrap(), "{}");
+    assert!(oracle_read(of, "{}").is_err() && oracle_written(of, &[]).is_err());
+    let empty = r#"{"@type": "x/google.protobuf.Empty"}"#;
+    assert_eq!(meaning_of_any(empty), ("x/google.protobuf.Empty".to_owned(), 0));
+    assert!(oracle_read(of, empty).is_err());
+}
+
+fn meaning_of_any(json: &str) -> (String, usize) {
+    let message = read("google.protobuf.Any", json).unwrap();
+    let field = |name| message.get_field_by_name(name).unwrap().into_owned();
+    let url = field("type_url").as_str().unwrap().to_owned();
+    (url, field("value").as_bytes().unwrap().len())
+}

@@ -149,6 +149,148 @@ fn groups_are_messages() {
     assert_eq!(means("shapes2.Old", json), expected);
 }
 
+#[test]
+fn any_message_stands_with_its_type() {
+    let tree = r#"{"@type":"type.googleapis.com/shapes.Tree","name":"a","children":[],"named":{}}"#;
+    let wire = common::plan("google.protobuf.Any")
+        .to_wire(tree.as_bytes())
+        .unwrap();
+    assert_eq!(written("google.protobuf.Any", &wire).unwrap(), tree);
+    let bare = r#"{"@type":"type.googleapis.com/shapes.Optionals"}"#;
+    for (text, again) in [
+        // The type may come last.
+        (
+            r#"{"name":"a","left":{"name":"b"},"@type":"x/shapes.Tree"}"#,
+            r#"{"@type":"x/shapes.Tree","name":"a","left":{"name":"b","children":[],"named":{}},"children":[],"named":{}}"#,
+        ),
+        (bare, bare),
+        (
+            r#"{"@type":"x/google.protobuf.Int64Value","value":"7"}"#,
+            r#"{"@type":"x/google.protobuf.Int64Value","value":"7"}"#,
+        ),
+        (
+            r#"{"value":"1.5s","@type":"x/google.protobuf.Duration"}"#,
+            r#"{"@type":"x/google.protobuf.Duration","value":"1.500s"}"#,
+        ),
+        (
+            r#"{"@type":"x/google.protobuf.Value","value":null}"#,
+            r#"{"@type":"x/google.protobuf.Value","value":null}"#,
+        ),
+        (
+            r#"{"@type":"x/google.protobuf.Any","value":{"@type":"x/google.protobuf.Empty","value":{}}}"#,
+            r#"{"@type":"x/google.protobuf.Any","value":{"@type":"x/google.protobuf.Empty","value":{}}}"#,
+        ),
+        (
+            r#"{"@type":"x/shapes2.Old","required":1}"#,
+            r#"{"@type":"x/shapes2.Old","required":1,"unpacked":[],"packed":[],"many":[],"closeds":{}}"#,
+        ),
+    ] {
+        let wire = common::plan("google.protobuf.Any").to_wire(text.as_bytes());
+        let wire = wire.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(written("google.protobuf.Any", &wire).unwrap(), again, "{text}");
+    }
+    refused(
+        "shapes.WellKnown",
+        &[
+            (
+                r#"{"any": {"a": 1}}"#,
+                "any",
+                (1, 16),
+                "a member @type must name the type",
+            ),
+            (
+                r#"{"any": {"@type": 1}}"#,
+                "any.@type",
+                (1, 19),
+                "expected a string",
+            ),
+            (r#"{"any": {"@type": "Tree"}}"#, "any", (1, 25), "it has no slash"),
+            (
+                r#"{"any": {"@type": "x/shapes.Tree", "nope": 1}}"#,
+                "any.nope",
+                (1, 41),
+                "has no field of this name",
+            ),
+            (
+                r#"{"any": {"@type": "x/shapes.Tree", "left": {"name": 1}}}"#,
+                "any.left.name",
+                (1, 53),
+                "a string",
+            ),
+            (
+                r#"{"any": {"left": {"name": 1}, "@type": "x/shapes.Tree"}}"#,
+                "any",
+                (1, 55),
+                "in the member [left]: invalid type",
+            ),
+            (
+                r#"{"any": {"@type": "x/shapes.Tree", "@type": "x/shapes.Tree"}}"#,
+                "any.@type",
+                (1, 42),
+                "has no field of this name",
+            ),
+            (
+                r#"{"any": {"@type": "x/google.protobuf.Duration"}}"#,
+                "any",
+                (1, 47),
+                "the member value is missing",
+            ),
+            (
+                r#"{"any": {"@type": "x/google.protobuf.Duration", "seconds": 1}}"#,
+                "any.seconds",
+                (1, 57),
+                "has one member, value",
+            ),
+            (
+                r#"{"any": {"@type": "x/google.protobuf.Duration", "value": 1}}"#,
+                "any.value",
+                (1, 58),
+                "a time span as text",
+            ),
+        ],
+    );
+    for (wire, text) in [
+        (vec![0x0a, 1, b'x'], "the type [x] is no URL"),
+        (vec![0x12, 1, 0], "the type [] is no URL"),
+        (vec![0x0a, 3, b'x', b'/', b'y'], "the type [y] is unknown"),
+        (
+            vec![
+                0x0a, 13, b'x', b'/', b's', b'h', b'a', b'p', b'e', b's', b'.', b'T', b'r', b'e', b'e', 0x12,
+                2, 0x0a, 9,
+            ],
+            "field [name]",
+        ),
+    ] {
+        let error = written("google.protobuf.Any", &wire).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
+}
+
+#[test]
+fn any_in_any_has_an_end() {
+    let nested = |depth: usize| {
+        let open = r#"{"@type":"x/google.protobuf.Any","value":"#.repeat(depth);
+        format!("{open}{{}}{}", "}".repeat(depth))
+    };
+    assert!(read("google.protobuf.Any", &nested(99)).is_ok());
+    assert!(read("google.protobuf.Any", &nested(5000)).is_err());
+    let reversed = |depth: usize| {
+        let close = r#","@type":"x/google.protobuf.Any"}"#.repeat(depth);
+        format!("{}{{}}{close}", r#"{"value":"#.repeat(depth))
+    };
+    assert!(read("google.protobuf.Any", &reversed(50)).is_ok());
+    assert!(read("google.protobuf.Any", &reversed(5000)).is_err());
+    let mut wire = Vec::new();
+    for _ in 0..300 {
+        let mut outer = vec![0x0a, 21];
+        outer.extend_from_slice(b"x/google.protobuf.Any");
+        prost::encoding::bytes::encode(2, &wire, &mut outer);
+        wire = outer;
+    }
+    let error = written("google.protobuf.Any", &wire).unwrap_err();
+    assert!(error.reason.contains("deeper than 100"), "{error}");
+}
+
 /// A text, and where its fault is: path, line and column, and a part of the reason.
 type Refused = (&'static str, &'static str, (usize, usize), &'static str);
 
@@ -321,7 +463,7 @@ fn refusals_name_field_position_and_reason() {
                 r#"{"wellKnown": {"any": {"@type": "a/b.C"}}}"#,
                 "wellKnown.any",
                 (1, 40),
-                "message 'b.C' not found",
+                "the type [b.C] is unknown",
             ),
         ],
     );

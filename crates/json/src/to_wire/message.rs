@@ -7,6 +7,7 @@ use prost::encoding::WireType;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::Sink;
+use super::any::AnyMessage;
 use super::any_value::AnyValue;
 use super::value::FieldValue;
 use crate::types::{Field, Kind, Layout, Message, Shape};
@@ -35,6 +36,7 @@ impl<'de> DeserializeSeed<'de> for MessageSeed<'_, '_> {
                 let shape = message.shape;
                 reader.deserialize_str(Text { sink, shape })?;
             }
+            Shape::Any => reader.deserialize_map(AnyMessage { sink })?,
             Shape::Reflected => reflect::to_wire(&message.descriptor, reader, &mut sink.out)?,
         }
         sink.ascend();
@@ -43,9 +45,9 @@ impl<'de> DeserializeSeed<'de> for MessageSeed<'_, '_> {
 }
 
 /// Messages that are objects.
-struct Object<'a, 'p> {
-    sink: &'a mut Sink<'p>,
-    message: &'p Message,
+pub(super) struct Object<'a, 'p> {
+    pub(super) sink: &'a mut Sink<'p>,
+    pub(super) message: &'p Message,
 }
 
 impl<'de> Visitor<'de> for Object<'_, '_> {
