@@ -2,13 +2,11 @@
 
 use std::str::FromStr;
 
-use prost::Message;
+use cloudstate_json::{JsonError, Plan, Root};
 use prost::encoding::{
     bool, double, fixed32, fixed64, float, int32, int64, sfixed32, sfixed64, sint32, sint64, uint32, uint64,
 };
-use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Syntax};
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as TextError, StrDeserializer};
+use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 
 use super::wire;
 use crate::base64;
@@ -104,19 +102,11 @@ fn well_known(of: &MessageDescriptor, text: &str) -> Result<Vec<u8>, String> {
     let name = of.full_name().strip_prefix("google.protobuf.");
     match name.unwrap_or_default() {
         "Timestamp" | "Duration" | "FieldMask" => {
-            let text: StrDeserializer<'_, TextError> = text.into_deserializer();
-            let message = DynamicMessage::deserialize(of.clone(), text);
-            message
-                .map(|message| message.encode_to_vec())
-                .map_err(|error| error.to_string())
+            let json = serde_json::Value::from(text).to_string();
+            from_json(of, &json).map_err(|error| error.reason)
         }
         "Value" | "Struct" | "ListValue" => {
-            let mut reader = serde_json::Deserializer::from_str(text);
-            let message = DynamicMessage::deserialize(of.clone(), &mut reader)
-                .and_then(|message| reader.end().map(|()| message));
-            message
-                .map(|message| message.encode_to_vec())
-                .map_err(|error| format!("expected JSON: {error}"))
+            from_json(of, text).map_err(|error| format!("expected JSON: {}", error.reason))
         }
         "BoolValue" | "BytesValue" | "StringValue" | "Int32Value" | "Int64Value" | "UInt32Value"
         | "UInt64Value" | "FloatValue" | "DoubleValue" => {
@@ -131,4 +121,8 @@ fn well_known(of: &MessageDescriptor, text: &str) -> Result<Vec<u8>, String> {
             of.full_name()
         )),
     }
+}
+
+fn from_json(of: &MessageDescriptor, json: &str) -> Result<Vec<u8>, JsonError> {
+    Plan::new(&Root::Message(of.clone())).to_wire(json.as_bytes())
 }

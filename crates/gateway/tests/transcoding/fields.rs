@@ -312,7 +312,12 @@ fn what_does_not_fit_is_named() {
             ("GET /q?lines=x", "", "400 [lines]"),
             ("GET /q?any=x", "", "400 [any]"),
             ("GET /q?empty=x", "", "400 [empty]"),
-            ("GET /q?at=noon", "", "400 [at]"),
+            (
+                "GET /q?at=noon",
+                "",
+                "400 field [at]: [noon]: expected a time such as 2006-01-02T15:04:05Z",
+            ),
+            ("GET /q?at=2016-12-31T23:59:60Z", "", "400 [at]"),
             ("GET /q?lasts=1", "", "400 [lasts]"),
             ("GET /q?mask=a_b", "", "400 [mask]"),
             ("GET /q?w_i32=x", "", "400 [w_i32]"),

@@ -11,6 +11,7 @@ mod common;
 mod endpoints;
 mod fields;
 mod illegal;
+mod json;
 mod paths;
 mod public;
 mod replies;
