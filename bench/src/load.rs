@@ -1,10 +1,11 @@
-//! A closed loop of gRPC calls: a fixed number in flight, each caller sends its next when it has the answer.
+//! A closed loop of calls, gRPC or JSON: a fixed number in flight, each caller sends its next when it has the answer.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bytes::Bytes;
+use http::Method;
 use tokio::task::JoinSet;
 
 use crate::latencies::Latencies;
@@ -13,20 +14,53 @@ use crate::wire::Connection;
 
 /// What to send, and for how long.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    /// `host:port` of a gRPC server.
+pub struct Plan<R = Bytes> {
+    /// `host:port` of a server.
     pub address: String,
-    /// Path of a unary method.
+    /// Path of a unary method; of JSON calls, what all their paths begin with.
     pub path: String,
-    /// One encoded frame for each entity. Caller i of n sends the frames i, i + n, … in turn, so that callers do not
-    /// wait for each other at an entity as long as there are at least as many entities as callers.
-    pub requests: Vec<Bytes>,
+    /// One request for each entity, such as an encoded gRPC frame. Caller i of n sends the requests i, i + n, … in turn, so
+    /// that callers do not wait for each other at an entity as long as there are at least as many entities as callers.
+    pub requests: Vec<R>,
     /// Calls in flight.
     pub in_flight: usize,
     /// Runs before anything is measured. Every entity is called once before that.
     pub warm_up: Duration,
     /// Runs measured.
     pub duration: Duration,
+}
+
+/// A request that a [`Plan`] can send.
+pub trait Call {
+    /// Sends it, and fails unless the answer is a success.
+    fn send(&self, connection: &Connection, path: &str) -> impl Future<Output = Result<()>>;
+}
+
+/// An encoded gRPC frame.
+impl Call for Bytes {
+    async fn send(&self, connection: &Connection, path: &str) -> Result<()> {
+        connection.unary(path, self.clone()).await?;
+        Ok(())
+    }
+}
+
+/// An HTTP request with JSON.
+#[derive(Debug, Clone)]
+pub struct Json {
+    /// The HTTP method.
+    pub method: Method,
+    /// The rest of its path.
+    pub path: String,
+    /// The text; empty for none.
+    pub body: Bytes,
+}
+
+impl Call for Json {
+    async fn send(&self, connection: &Connection, path: &str) -> Result<()> {
+        let path = [path, &self.path].concat();
+        connection.json(&self.method, &path, self.body.clone()).await?;
+        Ok(())
+    }
 }
 
 /// What was measured.
@@ -56,7 +90,7 @@ impl Outcome {
 ///
 /// # Errors
 /// Any call that fails ends the run: a benchmark that counts errors as answers measures nothing.
-pub async fn run(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
+pub async fn run<R: Call + Clone + 'static>(plan: &Plan<R>, pids: &[u32]) -> Result<Outcome> {
     let connection = Rc::new(Connection::open(&plan.address).await?);
     let plan = Rc::new(plan.clone());
     phase(&connection, &plan, Limit::EachOnce).await?;
@@ -69,14 +103,14 @@ pub async fn run(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
 ///
 /// # Errors
 /// As [`run`].
-pub async fn each_once(plan: &Plan, pids: &[u32]) -> Result<Outcome> {
+pub async fn each_once<R: Call + Clone + 'static>(plan: &Plan<R>, pids: &[u32]) -> Result<Outcome> {
     let connection = Rc::new(Connection::open(&plan.address).await?);
     measured(&connection, &Rc::new(plan.clone()), Limit::EachOnce, pids).await
 }
 
-async fn measured(
+async fn measured<R: Call + 'static>(
     connection: &Rc<Connection>,
-    plan: &Rc<Plan>,
+    plan: &Rc<Plan<R>>,
     limit: Limit,
     pids: &[u32],
 ) -> Result<Outcome> {
@@ -106,7 +140,11 @@ enum Limit {
     Until(Instant),
 }
 
-async fn phase(connection: &Rc<Connection>, plan: &Rc<Plan>, limit: Limit) -> Result<Latencies> {
+async fn phase<R: Call + 'static>(
+    connection: &Rc<Connection>,
+    plan: &Rc<Plan<R>>,
+    limit: Limit,
+) -> Result<Latencies> {
     let mut callers = JoinSet::new();
     for caller in 0..plan.in_flight {
         callers.spawn_local(call_in_turn(connection.clone(), plan.clone(), caller, limit));
@@ -118,9 +156,9 @@ async fn phase(connection: &Rc<Connection>, plan: &Rc<Plan>, limit: Limit) -> Re
     Ok(all)
 }
 
-async fn call_in_turn(
+async fn call_in_turn<R: Call>(
     connection: Rc<Connection>,
-    plan: Rc<Plan>,
+    plan: Rc<Plan<R>>,
     caller: usize,
     limit: Limit,
 ) -> Result<Latencies> {
@@ -144,7 +182,7 @@ async fn call_in_turn(
             }
         };
         let start = Instant::now();
-        connection.unary(&plan.path, request.clone()).await?;
+        request.send(&connection, &plan.path).await?;
         let end = Instant::now();
         latencies.record(end - start);
         if matches!(limit, Limit::Until(until) if end >= until) {

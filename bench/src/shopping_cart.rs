@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use cloudstate_protocol::Any;
+use http::Method;
 use prost::Message;
 
+use crate::load::Json;
 use crate::wire;
 
 /// The service's full name.
@@ -68,15 +70,50 @@ pub fn user_id(index: usize) -> String {
 
 /// One `AddItem` frame for each of some carts.
 pub fn add_item_frames(carts: impl IntoIterator<Item = usize>) -> Vec<Bytes> {
-    let frame = |index| {
-        wire::frame(&AddLineItem {
-            user_id: user_id(index),
-            product_id: PRODUCT_ID.to_owned(),
-            name: PRODUCT_NAME.to_owned(),
-            quantity: 1,
-        })
-    };
+    let frame = |index| add_frame(index, PRODUCT_ID.to_owned());
     carts.into_iter().map(frame).collect()
+}
+
+/// Frames that put a number of different products into each of some carts.
+pub fn fill_frames(carts: impl IntoIterator<Item = usize>, products: usize) -> Vec<Bytes> {
+    let frames = |index| (0..products).map(move |product| add_frame(index, format!("product-{product:04}")));
+    carts.into_iter().flat_map(frames).collect()
+}
+
+fn add_frame(index: usize, product_id: String) -> Bytes {
+    wire::frame(&AddLineItem {
+        user_id: user_id(index),
+        product_id,
+        name: PRODUCT_NAME.to_owned(),
+        quantity: 1,
+    })
+}
+
+/// What the paths of [`add_item_calls`] begin with.
+pub const ADD_ITEM_PATHS: &str = "/cart/";
+/// What the paths of [`get_cart_calls`] begin with.
+pub const GET_CART_PATHS: &str = "/carts/";
+
+/// The calls of [`add_item_frames`] as JSON.
+pub fn add_item_calls(carts: impl IntoIterator<Item = usize>) -> Vec<Json> {
+    let body = format!(r#"{{"productId":"{PRODUCT_ID}","name":"{PRODUCT_NAME}","quantity":1}}"#);
+    let body = Bytes::from(body);
+    let call = |index| Json {
+        method: Method::POST,
+        path: format!("{}/items/add", user_id(index)),
+        body: body.clone(),
+    };
+    carts.into_iter().map(call).collect()
+}
+
+/// The calls of [`get_cart_frames`] as JSON.
+pub fn get_cart_calls(carts: impl IntoIterator<Item = usize>) -> Vec<Json> {
+    let call = |index| Json {
+        method: Method::GET,
+        path: user_id(index),
+        body: Bytes::new(),
+    };
+    carts.into_iter().map(call).collect()
 }
 
 /// One `GetCart` frame for each of some carts.

@@ -5,7 +5,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use cloudstate_protocol::Any;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use http::{HeaderMap, Request, Version};
+use http::{HeaderMap, Method, Request, Version};
 use prost::Message;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -76,16 +76,44 @@ impl Connection {
         let (response, mut send) = self.start(path)?;
         send.send_data(request, true)?;
         let (head, mut body) = response.await?.into_parts();
-        let mut answer = BytesMut::new();
-        while let Some(chunk) = body.data().await {
-            let chunk = chunk?;
-            body.flow_control().release_capacity(chunk.len())?;
-            answer.extend_from_slice(&chunk);
-        }
+        let answer = all_of(&mut body).await?;
         let trailers = body.trailers().await?;
         check_status(trailers.as_ref().unwrap_or(&head.headers))?;
         Ok(answer)
     }
+
+    /// Sends an HTTP request, with a body of JSON unless it is empty, and checks that the status is 200.
+    ///
+    /// # Errors
+    /// The request failed, or has another status; the answer is in the error.
+    pub async fn json(&self, method: &Method, path: &str, body: Bytes) -> Result<BytesMut> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.authority))
+            .version(Version::HTTP_2);
+        let request = match body.is_empty() {
+            true => request.body(())?,
+            false => request.header("content-type", "application/json").body(())?,
+        };
+        let (response, mut send) = self.sender.clone().send_request(request, body.is_empty())?;
+        if !body.is_empty() {
+            send.send_data(body, true)?;
+        }
+        let (head, mut body) = response.await?.into_parts();
+        let answer = all_of(&mut body).await?;
+        ensure!(head.status == http::StatusCode::OK, "{}: {answer:?}", head.status);
+        Ok(answer)
+    }
+}
+
+async fn all_of(body: &mut RecvStream) -> Result<BytesMut> {
+    let mut all = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all)
 }
 
 fn check_status(trailers: &HeaderMap) -> Result<()> {
