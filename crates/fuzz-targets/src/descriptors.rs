@@ -20,12 +20,12 @@ static ACCEPTED: LazyLock<FileSet> = LazyLock::new(|| {
         message B { string a = 1; B b = 2; repeated C c = 3; }
         message A {
           string a = 1 [(cloudstate.entity_key) = true];
-          B b = 2; repeated int32 c = 3; map<string, B> key = 4; oneof value { int64 S = 5; B a_b = 6; } optional bool _a = 7;
+          B b = 2; repeated int32 c = 3; map<string, B> key = 4; oneof value { int64 S = 5; B a_b = 6; } optional bool d = 7;
         }
         service S {
-          rpc A(A) returns (A) { option (google.api.http) = { post: "/a/{a}" body: "b" additional_bindings { get: "/{a}/b" } }; }
-          rpc B(A) returns (B) { option (google.api.http) = { put: "/b/{b.a=b/**}:c" body: "*" response_body: "c" }; }
-          rpc C(A) returns (A);
+          rpc A(.test.A) returns (.test.A) { option (google.api.http) = { post: "/a/{a}" body: "b" additional_bindings { get: "/{a}/b" } }; }
+          rpc B(.test.A) returns (.test.B) { option (google.api.http) = { put: "/b/{b.a=b/**}:c" body: "*" response_body: "c" }; }
+          rpc C(.test.A) returns (.test.A);
         }"#;
     let mut set = FileSet::decode(api::compile("a.proto", text)).unwrap();
     // Options are known by their numbers, whether their definitions are there or not; without these linking is quick.
@@ -160,4 +160,23 @@ fn use_it(catalog: Catalog, bytes: &[u8]) {
         }
     }
     drop(Routes::new(Arc::new(catalog)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_edited_is_accepted_without_edits() {
+        let entity = Entity {
+            entity_type: names::VALUE_ENTITY.to_owned(),
+            service_name: "test.S".to_owned(),
+            persistence_id: "s".to_owned(),
+            ..Entity::default()
+        };
+        let spec = api::spec(ACCEPTED.encode_to_vec().into(), vec![entity]);
+        let (catalog, _) = Catalog::build(&spec, &CatalogOptions::default()).unwrap();
+        assert_eq!(catalog.http_bindings().len(), 4);
+        assert_eq!(catalog.methods()[0].key.field_names().collect::<Vec<_>>(), ["a"]);
+    }
 }
