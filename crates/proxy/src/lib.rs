@@ -23,7 +23,9 @@ mod security;
 mod security_metrics;
 mod store_metrics;
 mod tls;
+mod traces;
 
 pub use files::FileError;
 pub use listen::ListenError;
 pub use run::{Event, Hooks, RunError, run};
+pub use traces::TracingError;

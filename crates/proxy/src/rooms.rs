@@ -1,12 +1,15 @@
 //! From the one configuration to each room's own options.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudstate_function::{LinkOptions, Target};
 use cloudstate_gateway::{Cors, Security, StaticFiles};
+use cloudstate_telemetry::trace::Sampler;
 
-use crate::config::Config;
+use crate::config::{Config, TraceSampler};
 use crate::run::RunError;
+use crate::traces::TracingError;
 
 pub(crate) fn runtime(config: &Config) -> cloudstate_runtime::Options {
     cloudstate_runtime::Options {
@@ -89,6 +92,48 @@ pub(crate) fn store(config: &Config) -> cloudstate_store::Options {
         queue_commits: config.store.queue_commits,
         queue_bytes: config.store.queue_bytes.bytes(),
         ..cloudstate_store::Options::default()
+    }
+}
+
+/// Where spans go; `None` if nobody wants any.
+pub(crate) fn otlp(config: &Config) -> Result<Option<cloudstate_otlp::Options>, TracingError> {
+    let tracing = &config.tracing;
+    let Some(endpoint) = &tracing.endpoint else {
+        return Ok(None);
+    };
+    let read = |path: &PathBuf| {
+        std::fs::read(path).map_err(|source| TracingError::Roots {
+            path: path.clone(),
+            source,
+        })
+    };
+    let mut resource = vec![
+        ("service.name".to_owned(), tracing.service_name.clone()),
+        ("service.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    resource.extend(tracing.attributes.items().iter().cloned());
+    Ok(Some(cloudstate_otlp::Options {
+        endpoint: endpoint.url().to_owned(),
+        headers: tracing.headers.items().to_vec(),
+        roots: tracing.ca.as_ref().map(read).transpose()?,
+        resource,
+        batch: tracing.batch,
+        interval: tracing.interval,
+        timeout: tracing.timeout,
+        ..cloudstate_otlp::Options::default()
+    }))
+}
+
+pub(crate) fn sampler(config: &Config) -> Sampler {
+    use TraceSampler::{AlwaysOff, AlwaysOn, ParentOff, ParentOn, ParentRatio, Ratio};
+    let sampler = config.tracing.sampler;
+    Sampler {
+        by_caller: matches!(sampler, ParentOn | ParentOff | ParentRatio),
+        ratio: match sampler {
+            AlwaysOn | ParentOn => 1.0,
+            AlwaysOff | ParentOff => 0.0,
+            Ratio | ParentRatio => config.tracing.ratio,
+        },
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   start:  read certificates and keys ─▶ reserve client port ─▶ admin port listens ─▶ store ─▶ cores ─▶ discovery ─▶ client port listens
-//!   end:    no new connections ─▶ calls end ─▶ entities passivate ─▶ cores end ─▶ store closes ─▶ admin port closes
+//!   end:    no new connections ─▶ calls end ─▶ entities passivate ─▶ cores end ─▶ last spans exported
+//!           ─▶ store closes ─▶ admin port closes
 //! ```
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::open_store::open_store;
 use crate::rooms;
 use crate::security;
 use crate::store_metrics::{StoreMetrics, follow_health};
+use crate::traces::{Traces, TracingError};
 
 /// Connections handed to a core that it has not taken yet.
 const CONNECTION_QUEUE: usize = 64;
@@ -50,6 +52,9 @@ pub enum RunError {
     /// A file of certificates or keys cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
     /// The store cannot be opened or closed.
     #[error(transparent)]
     Store(#[from] cloudstate_store::Error),
@@ -117,6 +122,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     gateway_metrics.register(&mut registry);
     let opened = Arc::new(OnceLock::new());
     registry.register_collector(Box::new(StoreMetrics(opened.clone())));
+    let traces = Traces::start(config, &mut registry)?;
     let health = Health::new();
     let proxy = Proxy {
         config,
@@ -130,6 +136,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         metrics,
         gateway_metrics,
         static_files,
+        traces,
         opened,
         security,
         watch,
@@ -158,6 +165,7 @@ struct Proxy<'a> {
     metrics: Metrics,
     gateway_metrics: cloudstate_gateway::Metrics,
     static_files: Option<StaticFiles>,
+    traces: Option<Traces>,
     /// Where the metrics look for the store.
     opened: Arc<OnceLock<Store>>,
     security: Security,
@@ -180,6 +188,7 @@ impl Proxy<'_> {
         let Proxy { config, hooks, .. } = self;
         let options = rooms::runtime(config);
         let (shared, inboxes) = Shared::new(options, store.clone(), self.metrics, rooms::cores(config));
+        let count = inboxes.len();
         let nothing = Front::unavailable("the user function has not declared itself yet");
         let (front, _) = watch::channel(Arc::new(nothing));
         let end = CancellationToken::new();
@@ -190,8 +199,10 @@ impl Proxy<'_> {
             &front,
             &self.health,
             &self.gateway_metrics,
-            self.static_files.as_ref(),
-            &self.security,
+            &cloudstate_gateway::Options {
+                tracer: self.traces.as_ref().map(|traces| traces.tracer.clone()),
+                ..rooms::gateway(config, count, self.static_files, self.security.clone())
+            },
             &hooks.shutdown,
             &end,
         )?;
@@ -218,9 +229,13 @@ impl Proxy<'_> {
         tracing::info!("shutting down");
         self.process.not_ready("shutting down");
         hooks.shutdown.cancel();
-        shared.drain(Instant::now() + config.runtime.drain_timeout).await;
+        let by = Instant::now() + config.runtime.drain_timeout;
+        shared.drain(by).await;
         end.cancel();
         join(cores.threads).await?;
+        if let Some(traces) = self.traces {
+            traces.flush(by).await;
+        }
         outcome
     }
 }
@@ -250,8 +265,7 @@ fn start_cores(
     front: &watch::Sender<Arc<Front>>,
     health: &Health,
     metrics: &cloudstate_gateway::Metrics,
-    static_files: Option<&StaticFiles>,
-    security: &Security,
+    gateway: &cloudstate_gateway::Options,
     shutdown: &CancellationToken,
     end: &CancellationToken,
 ) -> Result<Cores, RunError> {
@@ -260,7 +274,6 @@ fn start_cores(
         ended: Vec::new(),
         connections: Vec::new(),
     };
-    let count = inboxes.len();
     for (index, inbox) in inboxes.into_iter().enumerate() {
         let (connections, incoming) = mpsc::channel(CONNECTION_QUEUE);
         let (thread, ended) = core_thread::start(Parts {
@@ -273,7 +286,7 @@ fn start_cores(
             front: front.subscribe(),
             health: health.clone(),
             metrics: metrics.clone(),
-            gateway: rooms::gateway(config, count, static_files.cloned(), security.clone()),
+            gateway: gateway.clone(),
             shutdown: shutdown.clone(),
             end: end.clone(),
         })?;

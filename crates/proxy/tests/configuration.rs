@@ -630,3 +630,42 @@ fn lists_and_tables_of_the_wrong_form_are_refused() {
         assert!(errors.contains(expected), "{errors}\ninstead of\n{expected}");
     }
 }
+
+#[test]
+fn the_variables_of_opentelemetry_are_understood() {
+    let tracing = given()
+        .variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317/")
+        .variable("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+        .variable("OTEL_TRACES_SAMPLER_ARG", "0.25")
+        .variable("OTEL_SERVICE_NAME", "carts")
+        .variable("OTEL_RESOURCE_ATTRIBUTES", "team=shop,note=a%2Cb")
+        .variable("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret")
+        .config()
+        .tracing;
+    let endpoint = tracing.endpoint.as_ref().map(|endpoint| endpoint.url());
+    assert_eq!(endpoint, Some("http://collector:4317"));
+    assert_eq!((tracing.ratio, tracing.service_name.as_str()), (0.25, "carts"));
+    let attributes = [("team", "shop"), ("note", "a,b")];
+    assert_eq!(
+        tracing.attributes.items(),
+        attributes.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    assert_eq!(tracing.headers.items()[0].1, "s3cret");
+}
+
+#[test]
+fn secrets_of_tracing_are_shown_nowhere() {
+    let key = key("tracing.headers");
+    let given = given().file("[tracing]\nheaders = [\"x-key=s3cret\"]\n");
+    assert_eq!(key.show(&given.config()), "x-key=***");
+    let text = given.variable("CLOUDSTATE_TRACING_HEADERS", "s3cret").errors();
+    assert!(
+        text.contains("tracing.headers") && !text.contains("s3cret"),
+        "{text}"
+    );
+    let text = crate::configuration::given()
+        .variable("CLOUDSTATE_TRACING_HEADERS", "a=s3cret")
+        .variable("OTEL_EXPORTER_OTLP_HEADERS", "a=other")
+        .errors();
+    assert!(text.contains("set twice") && !text.contains("s3cret"), "{text}");
+}

@@ -22,4 +22,5 @@ mod overload;
 mod routing;
 mod sdk_functions;
 mod security;
+mod traces;
 mod web;

@@ -48,7 +48,7 @@ fn log(event: &Event) {
 pub(crate) fn failure(error: &RunError) -> Failure {
     let exit = match error {
         RunError::Listen(error) if error.source.kind() == io::ErrorKind::AddrInUse => Exit::PortInUse,
-        RunError::StaticFiles { .. } | RunError::File(_) => Exit::Usage,
+        RunError::StaticFiles { .. } | RunError::File(_) | RunError::Tracing(_) => Exit::Usage,
         RunError::Store(_) => Exit::Store,
         _ => Exit::Failure,
     };

@@ -32,7 +32,7 @@ pub(super) fn read(environment: &Environment, errors: &mut Vec<Error>) -> Vec<Se
                 });
             }
             (Some(key), None) => {
-                let value = value.to_string_lossy().into_owned();
+                let value = (key.redact)(&value.to_string_lossy());
                 errors.push(Error::Value {
                     key: key.name,
                     form: "text in UTF-8".to_owned(),

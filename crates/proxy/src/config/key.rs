@@ -39,6 +39,7 @@ pub struct Key {
     pub(super) base_form: &'static str,
     pub(super) set: fn(&mut Config, &str) -> Option<()>,
     pub(super) get: fn(&Config) -> String,
+    pub(super) redact: fn(&str) -> String,
 }
 
 impl Key {
@@ -78,7 +79,7 @@ impl Key {
 
     /// The value in a configuration, in the form that a user writes, without passwords.
     pub fn show(&self, config: &Config) -> String {
-        super::redact(&(self.get)(config))
+        (self.redact)(&(self.get)(config))
     }
 }
 
@@ -153,6 +154,7 @@ macro_rules! settings {
                     Some(())
                 },
                 get: |config| config.$group.$field.show(),
+                redact: <$ty as Value>::redact,
             },
         )*)*];
     };

@@ -124,10 +124,10 @@ struct Loader {
 impl Loader {
     /// Lays one source over what is there.
     fn layer(&mut self, settings: Vec<Setting>) {
-        let mut own: BTreeMap<&'static str, (String, Origin)> = BTreeMap::new();
+        let mut own: BTreeMap<&'static str, (String, (String, Origin))> = BTreeMap::new();
         for Setting { key, value, origin } in settings {
             if (key.set)(&mut self.loaded.config, value.trim()).is_none() {
-                let value = super::redact(&value);
+                let value = (key.redact)(&value);
                 self.errors.push(Error::Value {
                     key: key.name,
                     form: key.form(),
@@ -136,11 +136,14 @@ impl Loader {
                 });
                 continue;
             }
-            // Compared as read, so that `60s` and `1m` agree.
-            let second = (key.show(&self.loaded.config), origin.clone());
+            // Compared as read, so that `60s` and `1m` agree, and with the secrets that are not shown.
+            let (read, second) = (
+                (key.get)(&self.loaded.config),
+                (key.show(&self.loaded.config), origin.clone()),
+            );
             self.loaded.origins.insert(key.name, origin);
-            match own.insert(key.name, second.clone()) {
-                Some(first) if first.0 != second.0 => {
+            match own.insert(key.name, (read.clone(), second.clone())) {
+                Some((read_first, first)) if read_first != read => {
                     self.errors.push(Error::Twice {
                         key: key.name,
                         first,

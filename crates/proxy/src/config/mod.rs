@@ -33,6 +33,9 @@ pub use nearest::nearest;
 pub use origin::Origin;
 pub use tree::{
     Access, Admin, Config, Cors, Entity, Function, GROUPS, Http, Jwt, KEYS, Log, Runtime, StaticFiles, Store,
-    Tls,
+    Tls, Tracing,
 };
-pub use value::{ClientAuth, Host, Level, List, LogFormat, Size, StoreUrl, TlsVersion, Value, redact};
+pub use value::{
+    ClientAuth, Endpoint, Host, Level, List, LogFormat, Pairs, SecretPairs, Size, StoreUrl, TlsVersion,
+    TraceSampler, Value, redact,
+};

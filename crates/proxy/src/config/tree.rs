@@ -7,7 +7,10 @@ use cloudstate_access::{Algorithms, Allowed, Rules};
 use cloudstate_gateway::Origins;
 
 use super::key::{Group, Key, parse, settings};
-use super::value::{ClientAuth, Host, Level, List, LogFormat, Size, StoreUrl, TlsVersion, Value};
+use super::value::{
+    ClientAuth, Endpoint, Host, Level, List, LogFormat, Pairs, SecretPairs, Size, StoreUrl, TlsVersion,
+    TraceSampler, Value,
+};
 
 /// Reads a default of the table below.
 #[expect(
@@ -199,5 +202,32 @@ settings! {
         level: Level = "info";
         /// `human` for reading, `json` for one object a line.
         format: LogFormat = "human";
+    }
+
+    /// Traces of calls, sent to a collector of OpenTelemetry. See [observability](../observability.md#traces).
+    tracing "tracing" => Tracing {
+        /// Where a collector takes OTLP over gRPC, mostly on port 4317; `https` for TLS. Nothing is traced when empty.
+        endpoint: Option<Endpoint> = "" env "OTEL_EXPORTER_OTLP_ENDPOINT" env "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+        /// Which traces are recorded. `parentbased_…` leaves it to a caller who says so, which clients of a public port may
+        /// abuse; the others do not ask.
+        sampler: TraceSampler = "parentbased_traceidratio" env "OTEL_TRACES_SAMPLER";
+        /// Share of the traces that are recorded, if `sampler` asks for one.
+        ratio: f64 = "1.0" from "0" to "1" env "OTEL_TRACES_SAMPLER_ARG";
+        /// The name of this service in traces.
+        service_name: String = "cloudstate-proxy" env "OTEL_SERVICE_NAME";
+        /// Further facts about this process, by OpenTelemetry's conventions, such as `deployment.environment.name=test`.
+        attributes: Pairs = "" env "OTEL_RESOURCE_ATTRIBUTES";
+        /// Headers that are sent to the collector, such as a key of access. Their values are not shown anywhere.
+        headers: SecretPairs = "" env "OTEL_EXPORTER_OTLP_HEADERS";
+        /// PEM file: the roots that the collector's certificate may have, in place of the system's.
+        ca: Option<PathBuf> = "" env "OTEL_EXPORTER_OTLP_CERTIFICATE";
+        /// Spans that wait for being sent. Beyond it, they are dropped and counted; calls never wait.
+        queue: usize = "2048" from "1" to "1000000" env "OTEL_BSP_MAX_QUEUE_SIZE";
+        /// Spans that are sent at once.
+        batch: usize = "512" from "1" to "100000" env "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
+        /// How long a span may wait for others to be sent with.
+        interval: Duration = "1s" from "1ms" to "1h";
+        /// Time that the collector has to take what is sent to it.
+        timeout: Duration = "10s" from "10ms" to "1h";
     }
 }

@@ -2,19 +2,23 @@
 
 mod access;
 mod duration;
+mod endpoint;
 mod host;
 mod list;
 mod origins;
+mod pairs;
 mod plain;
 mod size;
 mod store_url;
 mod words;
 
+pub use endpoint::Endpoint;
 pub use host::Host;
 pub use list::List;
+pub use pairs::{Pairs, SecretPairs};
 pub use size::Size;
 pub use store_url::{StoreUrl, redact};
-pub use words::{ClientAuth, Level, LogFormat, TlsVersion};
+pub use words::{ClientAuth, Level, LogFormat, TlsVersion, TraceSampler};
 
 /// A kind of value. `parse(show(x)) == Some(x)` for every `x`.
 pub trait Value: Sized + PartialOrd {
@@ -35,4 +39,9 @@ pub trait Value: Sized + PartialOrd {
 
     /// The text that `parse` reads back to the same value.
     fn show(&self) -> String;
+
+    /// A text of this kind, well-formed or not, without secrets.
+    fn redact(text: &str) -> String {
+        redact(text)
+    }
 }

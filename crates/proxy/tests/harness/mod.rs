@@ -8,6 +8,7 @@
 pub(crate) mod client;
 pub(crate) mod declaration;
 pub(crate) mod function;
+pub(crate) mod messages;
 pub(crate) mod proxy;
 pub(crate) mod scrape;
 pub(crate) mod sdk;

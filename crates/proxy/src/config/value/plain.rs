@@ -60,6 +60,19 @@ impl Value for bool {
     }
 }
 
+impl Value for String {
+    const KIND: &'static str = "TEXT";
+    const FORM: &'static str = "a text that is not empty";
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
 impl Value for PathBuf {
     const KIND: &'static str = "PATH";
     const FORM: &'static str = "a path";

@@ -59,6 +59,22 @@ words! {
         V1_3 = "1.3",
     }
 
+    /// Which traces are recorded. The words are OpenTelemetry's.
+    TraceSampler "one of `always_on`, `always_off`, `traceidratio`, and the same after `parentbased_`" {
+        /// All.
+        AlwaysOn = "always_on",
+        /// None.
+        AlwaysOff = "always_off",
+        /// A share of them.
+        Ratio = "traceidratio",
+        /// Those that the caller records, and all that have no caller.
+        ParentOn = "parentbased_always_on",
+        /// Those that the caller records.
+        ParentOff = "parentbased_always_off",
+        /// Those that the caller records, and a share of those that have no caller.
+        ParentRatio = "parentbased_traceidratio",
+    }
+
     /// How messages are written.
     LogFormat "`human` or `json`" {
         /// For reading in a terminal.

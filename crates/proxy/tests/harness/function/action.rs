@@ -84,6 +84,7 @@ pub(super) async fn serve(path: &str, mut call: Call) -> Result<(), h2::Error> {
     let name = first.name.clone();
     call.shared.note_caller(first.metadata.as_ref());
     call.shared.note(format!("call {}/{name}", first.service_name));
+    call.shared.note_trace("call", first.metadata.as_ref());
     let result = match path {
         names::ACTION_UNARY_PATH => unary(&mut call, &request(first)).await,
         names::ACTION_STREAMED_OUT_PATH => {

@@ -202,6 +202,7 @@ impl<K: Kind> Entity<K> {
     async fn command(&mut self, command: Command) -> Result<(), h2::Error> {
         assert_eq!(command.entity_id, self.id, "a command of another entity");
         self.call.shared.note_caller(command.metadata.as_ref());
+        self.call.shared.note_trace(&self.id, command.metadata.as_ref());
         let payload = command.payload.expect("a payload");
         assert_eq!(payload.type_url, "type.googleapis.com/whole.Do");
         let mut request = Do::decode(payload.value).expect("a Do");

@@ -66,6 +66,14 @@ impl Shared {
         self.log.send_modify(|log| log.push(line));
     }
 
+    /// Notes the trace that a command's metadata tells of, if it does.
+    fn note_trace(&self, what: &str, metadata: Option<&Metadata>) {
+        let parent = metadata.and_then(|metadata| metadata.get("traceparent"));
+        if let Some(parent) = parent {
+            self.note(format!("{what} traced by {parent}"));
+        }
+    }
+
     async fn held(&self) {
         self.gate.acquire().await.expect("it is never closed").forget();
     }
