@@ -35,15 +35,52 @@ impl Format {
         }
     }
 
-    /// Writes all metrics.
-    pub(crate) fn encode(self, registry: &Registry) -> Result<String, fmt::Error> {
+    /// Writes all metrics, or only the samples of these names if there are any.
+    pub(crate) fn encode(self, registry: &Registry, names: &[&str]) -> Result<String, fmt::Error> {
         let mut openmetrics = String::new();
         text::encode(&mut openmetrics, registry)?;
-        Ok(match self {
+        let page = match self {
             Format::Prometheus => to_prometheus(&openmetrics),
             Format::OpenMetrics => openmetrics,
+        };
+        Ok(match names {
+            [] => page,
+            names => only(&page, names),
         })
     }
+}
+
+/// The names that a query asks for by `name[]=…`, which may come several times.
+pub(crate) fn names(query: &str) -> Vec<&str> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let is_name = |key: &str| key.eq_ignore_ascii_case("name%5b%5d") || key == "name[]";
+    pairs
+        .filter(|(key, _)| is_name(key))
+        .map(|(_, name)| name)
+        .collect()
+}
+
+/// The samples of these names, with the comments of their families.
+fn only(page: &str, names: &[&str]) -> String {
+    let mut out = String::new();
+    let mut comments = Vec::new();
+    for line in page.lines() {
+        if line == "# EOF" {
+            out.push_str("# EOF\n");
+        } else if line.starts_with('#') {
+            // The comments of a family come together, before its samples.
+            if line.starts_with("# HELP ") {
+                comments.clear();
+            }
+            comments.push(line);
+        } else if names.contains(&line.split(['{', ' ']).next().unwrap_or(line)) {
+            for kept in comments.drain(..).chain([line]) {
+                out.push_str(kept);
+                out.push('\n');
+            }
+        }
+    }
+    out
 }
 
 /// Turns OpenMetrics into Prometheus text. The samples are the same; the older format names a counter and an info with
@@ -139,7 +176,7 @@ took_seconds_bucket{le=\"+Inf\"} 1
 # TYPE build_info gauge
 build_info{version=\"1 # 2\"} 1
 ";
-        assert_eq!(Format::Prometheus.encode(&registry()).unwrap(), expected);
+        assert_eq!(Format::Prometheus.encode(&registry(), &[]).unwrap(), expected);
     }
 
     #[test]
@@ -165,9 +202,28 @@ build_info{version=\"1 # 2\"} 1
         }
         assert!(
             Format::OpenMetrics
-                .encode(&registry())
+                .encode(&registry(), &[])
                 .unwrap()
                 .ends_with("# EOF\n")
+        );
+    }
+
+    #[test]
+    fn a_query_may_ask_for_some_names() {
+        let asked = names("name[]=commands_total&x=y&name%5B%5D=took_seconds_count&name=active");
+        assert_eq!(asked, ["commands_total", "took_seconds_count"]);
+        let expected = "\
+# HELP commands_total Commands received.
+# TYPE commands_total counter
+commands_total 3
+# HELP took_seconds Time taken.
+# TYPE took_seconds histogram
+took_seconds_count 1
+";
+        assert_eq!(Format::Prometheus.encode(&registry(), &asked).unwrap(), expected);
+        assert_eq!(
+            Format::OpenMetrics.encode(&registry(), &["nope"]).unwrap(),
+            "# EOF\n"
         );
     }
 }

@@ -1,17 +1,20 @@
 //! What the admin port answers, apart from sockets.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudstate_runtime::Health;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use prometheus_client::registry::Registry;
 
-use crate::exposition::Format;
+use crate::exposition::{self, Format};
 
 /// A request to an added route, without its body.
 pub type AdminRequest = Request<()>;
@@ -85,8 +88,9 @@ impl Admin {
             .get(ACCEPT)
             .and_then(|accept| accept.to_str().ok());
         let format = Format::accepted(accept.unwrap_or_default());
-        match format.encode(&self.registry) {
-            Ok(metrics) => content(StatusCode::OK, format.content_type(), metrics),
+        let names = exposition::names(request.uri().query().unwrap_or_default());
+        match format.encode(&self.registry, &names) {
+            Ok(metrics) => compressed(request, format.content_type(), metrics),
             Err(error) => text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("a metric cannot be written: {error}\n"),
@@ -107,6 +111,39 @@ fn content(status: StatusCode, content_type: &'static str, body: impl Into<Bytes
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// The answer with a packed body for those that can unpack it, as every scraper can.
+fn compressed(request: &AdminRequest, content_type: &'static str, text: String) -> AdminResponse {
+    let mut encodings = request.headers().get_all(ACCEPT_ENCODING).iter();
+    let takes_gzip = encodings.any(|value| value.to_str().is_ok_and(takes_gzip));
+    let Some(packed) = takes_gzip.then(|| gzip(&text)).flatten() else {
+        return content(StatusCode::OK, content_type, text);
+    };
+    let mut response = content(StatusCode::OK, content_type, packed);
+    response
+        .headers_mut()
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("accept-encoding"));
+    response
+}
+
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        // A weight of zero means: not at all.
+        is_gzip && !parts.any(|part| part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0))
+    })
+}
+
+/// `None` cannot happen: writing to memory does not fail.
+fn gzip(text: &str) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).ok()?;
+    encoder.finish().ok().map(Bytes::from)
 }
 
 fn not_allowed(allow: &str) -> AdminResponse {

@@ -52,11 +52,15 @@ impl Port {
     }
 
     async fn send(&self, request: &str, headers: &str) -> String {
+        String::from_utf8(self.receive(request, headers).await).unwrap()
+    }
+
+    async fn receive(&self, request: &str, headers: &str) -> Vec<u8> {
         let mut io = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let text = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
         io.write_all(text.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        io.read_to_string(&mut answer).await.unwrap();
+        let mut answer = Vec::new();
+        io.read_to_end(&mut answer).await.unwrap();
         answer
     }
 
@@ -120,6 +124,36 @@ async fn metrics_are_on_two_paths_in_prometheus_text() {
         "{answer}"
     );
     assert!(answer.ends_with("# EOF\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_scraper_may_ask_for_some_names_and_for_gzip() {
+    let port = serve(Health::new()).await;
+    let whole = port.status("GET /metrics").await.1;
+    assert_eq!(
+        port.status("GET /metrics?name[]=commands_total&name[]=x").await.1,
+        whole
+    );
+    assert_eq!(port.status("GET /metrics?name%5B%5D=x").await.1, "");
+    for refused in ["", "Accept-Encoding: br\r\n", "Accept-Encoding: gzip;q=0\r\n"] {
+        assert!(
+            port.send("GET /metrics", refused).await.ends_with(&whole),
+            "{refused}"
+        );
+    }
+    let answer = port
+        .receive("GET /metrics", "Accept-Encoding: br, gzip;q=0.5\r\n")
+        .await;
+    let head_end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let (head, packed) = answer.split_at(head_end + 4);
+    assert!(
+        std::str::from_utf8(head)
+            .unwrap()
+            .contains("content-encoding: gzip\r\n")
+    );
+    let mut unpacked = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(packed), &mut unpacked).unwrap();
+    assert_eq!(unpacked, whole);
 }
 
 #[tokio::test]
