@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use h2::{Ping, PingPong, SendStream};
 use http::Request;
 use tokio::time::{sleep, timeout};
 
+use crate::metrics::Counters;
 use crate::target::Socket;
 use crate::{Error, Keepalive, LinkOptions, Target};
 
@@ -39,11 +41,13 @@ pub(crate) struct Slot {
 pub(crate) struct Shared {
     pub(crate) target: String,
     pub(crate) max_message_bytes: usize,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         self.connection.active.set(self.connection.active.get() - 1);
+        self.link.counters.streams_closed.inc();
     }
 }
 
@@ -97,6 +101,7 @@ impl Connection {
         };
         self.active.set(self.active.get() + 1);
         self.opened.set(self.opened.get() + 1);
+        link.counters.streams_opened.inc();
         if self.opened.get() >= options.max_streams_over_lifetime {
             self.retire();
         }

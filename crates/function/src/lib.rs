@@ -19,6 +19,7 @@ pub mod discovery;
 mod error;
 mod framing;
 mod link;
+mod metrics;
 mod options;
 mod pool;
 mod request;
@@ -28,6 +29,7 @@ mod target;
 
 pub use error::Error;
 pub use link::Link;
+pub use metrics::Metrics;
 pub use options::{Keepalive, LinkOptions};
 pub use stream::{StreamReceiver, StreamSender};
 pub use target::Target;

@@ -6,10 +6,11 @@ use cloudstate_protocol::{EntitySpec, ProxyInfo, UserFunctionError, names};
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
 
+use crate::metrics::Counters;
 use crate::pool::{Alive, Pool};
 use crate::request::Template;
 use crate::stream::{self, StreamReceiver, StreamSender};
-use crate::{Error, LinkOptions, Target};
+use crate::{Error, LinkOptions, Metrics, Target};
 
 /// The link to the user function, for one thread. Clones share its connections, which end with the last clone.
 ///
@@ -22,11 +23,16 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link to `target`. Does not connect yet.
+    /// A link to `target` that nobody counts. Does not connect yet.
     pub fn new(target: Target, options: LinkOptions) -> Link {
+        Self::counted(target, options, &Metrics::default())
+    }
+
+    /// A link to `target`. Does not connect yet.
+    pub fn counted(target: Target, options: LinkOptions, metrics: &Metrics) -> Link {
         let template = Rc::new(Template::new(&target));
         Link {
-            pool: Rc::new(Pool::new(target, options)),
+            pool: Rc::new(Pool::new(target, options, metrics.link())),
             template,
         }
     }
@@ -105,6 +111,11 @@ impl Link {
             message: message.to_owned(),
         };
         self.unary(names::REPORT_ERROR_PATH, &error, None).await
+    }
+
+    /// The cells of this link.
+    pub(crate) fn counters(&self) -> &Counters {
+        self.pool.counters()
     }
 
     /// Where the function should listen, for texts.

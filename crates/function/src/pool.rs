@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::Request;
 use tokio::sync::watch;
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use crate::connection::{self, Connection, Driver, Shared, Started};
+use crate::metrics::Counters;
 use crate::{Error, LinkOptions, Target};
 
 /// A task that ends with its owner.
@@ -22,8 +24,26 @@ impl Drop for Task {
     }
 }
 
+/// Counts a connection while it lives.
+#[derive(Debug)]
+struct Counted(Arc<Counters>);
+
+impl Counted {
+    fn begin(counters: &Arc<Counters>) -> Self {
+        counters.connected.inc();
+        Counted(counters.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.disconnected.inc();
+    }
+}
+
 #[derive(Debug)]
 struct Member {
+    _counted: Counted,
     connection: Rc<Connection>,
     _driver: Task,
 }
@@ -59,10 +79,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(target: Target, options: LinkOptions) -> Pool {
+    pub(crate) fn new(target: Target, options: LinkOptions, counters: Arc<Counters>) -> Pool {
         let shared = Shared {
             target: target.to_string(),
             max_message_bytes: options.max_message_bytes,
+            counters,
         };
         Pool {
             target,
@@ -84,6 +105,10 @@ impl Pool {
         &self.shared.target
     }
 
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
     pub(crate) fn alive(&self) -> watch::Receiver<Alive> {
         self.alive.subscribe()
     }
@@ -91,6 +116,14 @@ impl Pool {
     /// Starts a stream, on a new connection if the others are full. Cancel-safe: dropped while waiting, nothing is
     /// sent.
     pub(crate) async fn start(
+        self: &Rc<Self>,
+        request: impl Fn() -> Result<Request<()>, Error>,
+    ) -> Result<Started, Error> {
+        let started = self.try_start(request).await;
+        started.inspect_err(|error| self.counters().failed(error))
+    }
+
+    async fn try_start(
         self: &Rc<Self>,
         request: impl Fn() -> Result<Request<()>, Error>,
     ) -> Result<Started, Error> {
@@ -152,6 +185,9 @@ impl Pool {
         let task = spawn_local(async move {
             let established = connection::establish(&target, &options).await;
             let Some(pool) = pool.upgrade() else { return };
+            if established.is_err() {
+                pool.counters().connect_failed.inc();
+            }
             sender.send_replace(Some(
                 established.map(|(connection, driver)| pool.add(connection, driver)),
             ));
@@ -190,6 +226,7 @@ impl Pool {
         let mut members = self.members.borrow_mut();
         self.latest.set(members.len());
         members.push(Member {
+            _counted: Counted::begin(&self.shared.counters),
             connection,
             _driver: Task(driver),
         });

@@ -228,6 +228,11 @@ impl StreamReceiver {
 
     fn end<T>(&mut self, ended: Result<(), Error>) -> Result<Option<T>, Error> {
         self.decoder = Decoder::default();
+        if let Err(error) = &ended
+            && !matches!(self.state, State::Done(_))
+        {
+            self.slot.link.counters.failed(error);
+        }
         self.state = State::Done(ended.clone());
         ended.map(|()| None)
     }

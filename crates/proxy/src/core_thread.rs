@@ -16,6 +16,13 @@ use tokio_util::sync::CancellationToken;
 /// and written together. One round takes a millisecond or two at most.
 const EVENT_INTERVAL: u32 = 1024;
 
+/// What is counted on both sides of the cores.
+#[derive(Debug, Clone)]
+pub(crate) struct SideMetrics {
+    pub(crate) clients: cloudstate_gateway::Metrics,
+    pub(crate) function: cloudstate_function::Metrics,
+}
+
 /// What a core is made of; everything but the thread's own state.
 pub(crate) struct Parts {
     pub(crate) index: usize,
@@ -26,7 +33,7 @@ pub(crate) struct Parts {
     pub(crate) connections: mpsc::Receiver<std::net::TcpStream>,
     pub(crate) front: watch::Receiver<Arc<Front>>,
     pub(crate) health: Health,
-    pub(crate) metrics: cloudstate_gateway::Metrics,
+    pub(crate) metrics: SideMetrics,
     pub(crate) gateway: cloudstate_gateway::Options,
     /// Clients are sent away: running calls end, no new ones begin.
     pub(crate) shutdown: CancellationToken,
@@ -70,9 +77,9 @@ async fn run(parts: Parts) {
         gateway,
         ..
     } = parts;
-    let link = Link::new(target, link);
+    let link = Link::counted(target, link, &metrics.function);
     let core = Core::start(index, shared, inbox, link.clone());
-    let gateway = Gateway::new(core, front, health, &metrics, gateway, parts.shutdown);
+    let gateway = Gateway::new(core, front, health, &metrics.clients, gateway, parts.shutdown);
     let serving = tokio::task::spawn_local(async move { gateway.serve(incoming(connections)).await });
     parts.end.cancelled().await;
     if let Err(error) = serving.await {

@@ -29,6 +29,7 @@ pub(crate) struct Serving<'a> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) front: watch::Sender<Arc<Front>>,
     pub(crate) function: Component,
+    pub(crate) metrics: cloudstate_function::Metrics,
     pub(crate) events: &'a dyn Fn(Event),
     pub(crate) shutdown: CancellationToken,
     /// Its rules must name what the function declares.
@@ -42,7 +43,7 @@ pub(crate) struct Serving<'a> {
 /// Runs until the client port cannot be opened. Dropping it stops discovery; accepting ends with the shutdown.
 pub(crate) async fn run(config: &Config, serving: Serving<'_>) -> RunError {
     // A link of its own: its one connection tells when the function is gone.
-    let link = Link::new(rooms::target(config), rooms::link(config));
+    let link = Link::counted(rooms::target(config), rooms::link(config), &serving.metrics);
     let options = CatalogOptions {
         compatibility_check: config.function.compatibility_check,
         ..CatalogOptions::default()

@@ -17,6 +17,7 @@ mod discovery;
 mod files;
 mod listen;
 mod open_store;
+mod process_metrics;
 mod rooms;
 mod run;
 mod security;

@@ -22,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin;
 use crate::config::Config;
-use crate::core_thread::{self, Parts};
+use crate::core_thread::{self, Parts, SideMetrics};
 use crate::discovery::{self, Serving};
 use crate::files::FileError;
 use crate::listen::{ListenError, Reserved};
 use crate::open_store::open_store;
+use crate::process_metrics::ProcessMetrics;
 use crate::rooms;
 use crate::security;
 use crate::store_metrics::{StoreMetrics, follow_health};
@@ -118,10 +119,14 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     let admin_ports = admin::reserve(config)?;
 
     let metrics = Metrics::register(&mut registry);
-    let gateway_metrics = cloudstate_gateway::Metrics::new();
-    gateway_metrics.register(&mut registry);
+    let sides = SideMetrics {
+        clients: cloudstate_gateway::Metrics::new(),
+        function: cloudstate_function::Metrics::register(&mut registry),
+    };
+    sides.clients.register(&mut registry);
     let opened = Arc::new(OnceLock::new());
     registry.register_collector(Box::new(StoreMetrics(opened.clone())));
+    registry.register_collector(Box::new(ProcessMetrics::new()));
     let traces = Traces::start(config, &mut registry)?;
     let health = Health::new();
     let proxy = Proxy {
@@ -134,7 +139,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         process: health.component("proxy", "starting"),
         health: health.clone(),
         metrics,
-        gateway_metrics,
+        sides,
         static_files,
         traces,
         opened,
@@ -163,7 +168,7 @@ struct Proxy<'a> {
     process: Component,
     health: Health,
     metrics: Metrics,
-    gateway_metrics: cloudstate_gateway::Metrics,
+    sides: SideMetrics,
     static_files: Option<StaticFiles>,
     traces: Option<Traces>,
     /// Where the metrics look for the store.
@@ -198,7 +203,7 @@ impl Proxy<'_> {
             &shared,
             &front,
             &self.health,
-            &self.gateway_metrics,
+            &self.sides,
             &cloudstate_gateway::Options {
                 tracer: self.traces.as_ref().map(|traces| traces.tracer.clone()),
                 ..rooms::gateway(config, count, self.static_files, self.security.clone())
@@ -210,6 +215,7 @@ impl Proxy<'_> {
             shared: shared.clone(),
             front,
             function: self.function,
+            metrics: self.sides.function,
             events: &*hooks.events,
             shutdown: hooks.shutdown.clone(),
             policy: self.security.policy,
@@ -264,7 +270,7 @@ fn start_cores(
     shared: &Arc<Shared>,
     front: &watch::Sender<Arc<Front>>,
     health: &Health,
-    metrics: &cloudstate_gateway::Metrics,
+    metrics: &SideMetrics,
     gateway: &cloudstate_gateway::Options,
     shutdown: &CancellationToken,
     end: &CancellationToken,

@@ -1,6 +1,6 @@
 //! What the proxy counts, seen from outside.
 
-use crate::harness::{CELL, JOB, LOG, add, ask, read, run, start};
+use crate::harness::{CELL, Function, JOB, LOG, Proxy, add, ask, read, run, start, whole};
 
 const PASSIVATION: (&str, &str) = ("entity.passivation-timeout", "50ms");
 
@@ -197,5 +197,69 @@ fn a_new_declaration_goes_on_counting() {
         assert_eq!(scrape.log("received_commands_total"), 2.0);
         let labels = [("code", "OK"), ("method", "Act"), ("service", "whole.Log")];
         assert_eq!(scrape.value("cloudstate_gateway_requests_total", &labels), 2.0);
+    });
+}
+
+#[test]
+fn the_link_to_the_function_and_its_discovery_are_counted() {
+    run(async {
+        let mut function = Function::start(whole());
+        let proxy = Proxy::start(function.port, &[("runtime.threads", "1")]);
+        let client = proxy.client().await;
+        client.text(LOG, add("a", "x")).await;
+        let seen = proxy.scrape().await;
+        // One for discovery, one for the entities.
+        assert_eq!(seen.value("cloudstate_function_connections_open", &[]), 2.0);
+        assert_eq!(seen.value("cloudstate_function_streams_open", &[]), 1.0);
+        assert_eq!(
+            seen.value(
+                "cloudstate_discovery_declarations_total",
+                &[("verdict", "accepted")]
+            ),
+            1.0
+        );
+        let failed = client.call(JOB, &ask("j", "end with a status", "no")).await;
+        assert_eq!(failed.status().0, 5);
+        let held = client.begin(LOG, &ask("a", "hold, add", "y")).await;
+        function.saw("a: command 2 hold, add y").await;
+        function.crash().await;
+        assert_eq!(held.answer().await.status().0, 14);
+        let lost = "cloudstate_discovery_losses_total";
+        let gone = [("outcome", "failed")];
+        let seen = proxy
+            .scrape_until(|scrape| {
+                scrape.value(lost, &[]) == 1.0
+                    && scrape.value("cloudstate_discovery_attempts_total", &gone) > 0.0
+                    && scrape.value("cloudstate_function_streams_open", &[]) == 0.0
+                    && scrape.value("cloudstate_function_connections_open", &[]) == 0.0
+            })
+            .await;
+        let errors = |kind| seen.value("cloudstate_function_stream_errors_total", &[("kind", kind)]);
+        assert_eq!(errors("status"), 1.0);
+        assert!(errors("connection_lost") >= 1.0);
+        assert!(seen.value("cloudstate_function_failed_connections_total", &[]) > 0.0);
+        assert!(seen.value("cloudstate_function_connections_total", &[]) >= 2.0);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_process_tells_what_it_uses() {
+    run(async {
+        let (proxy, _function, _client) = start(&[]).await;
+        let seen = proxy.scrape().await;
+        for name in [
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "process_virtual_memory_bytes",
+            "process_open_fds",
+            "process_max_fds",
+            "process_threads",
+            "process_start_time_seconds",
+        ] {
+            assert!(seen.value(name, &[]) > 0.0, "{name}");
+        }
+        let version = [("version", env!("CARGO_PKG_VERSION"))];
+        assert_eq!(seen.value("cloudstate_build_info", &version), 1.0);
     });
 }

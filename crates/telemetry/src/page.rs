@@ -45,6 +45,15 @@ impl Page<'_> {
             .encode_counter::<NoLabelSet, _, u64>(&value, None)
     }
 
+    /// A counter without labels that is no whole number.
+    ///
+    /// # Errors
+    /// As [`counter`](Self::counter).
+    pub fn counter_f64(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.family(name, help, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&value, None)
+    }
+
     /// A counter of several samples, told apart by labels.
     ///
     /// # Errors

@@ -53,6 +53,11 @@ impl Supervisor {
             Next::Discover => return self.discover().await,
             Next::Judge(spec) => {
                 let verdict = judge(&spec);
+                let counters = self.link.counters();
+                match &verdict {
+                    Verdict::Accepted { .. } => counters.accepted.inc(),
+                    Verdict::Refused { .. } => counters.refused.inc(),
+                }
                 Event::Judged(spec, verdict)
             }
             Next::Pause(pause) => {
@@ -71,6 +76,7 @@ impl Supervisor {
     }
 
     fn lost(&self) -> Event {
+        self.link.counters().lost.inc();
         Event::Lost(self.answered.elapsed())
     }
 
@@ -83,6 +89,11 @@ impl Supervisor {
         .await;
         self.answered = Instant::now();
         self.losses = self.link.losses();
+        let counters = self.link.counters();
+        match &answer {
+            Ok(Ok(_)) => counters.discover_answered.inc(),
+            _ => counters.discover_failed.inc(),
+        }
         match answer.unwrap_or(Err(Error::DeadlineExceeded)) {
             Ok(spec) => Some(Event::Answered(spec)),
             Err(Error::Closed { .. }) => None,
