@@ -18,7 +18,6 @@ mod life;
 mod load;
 mod metrics;
 mod misbehaviour;
-mod overload;
 mod routing;
 mod sdk_functions;
 mod security;

@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::method_limit::{MethodLimits, Place};
 use crate::metrics::ServiceMetrics;
 use crate::stored::Stored;
 
@@ -23,8 +22,6 @@ pub(crate) struct Waiter {
     /// What was called, and on whose behalf: side effects continue from here.
     pub(crate) method: Arc<Method>,
     pub(crate) context: Context,
-    /// Among the commands of its method that are in progress on the core of its entity, once it has arrived there.
-    pub(crate) place: Option<Place>,
     /// While the command waits for another one.
     pub(crate) stash: Option<Box<Stash>>,
 }
@@ -64,7 +61,6 @@ pub(crate) struct Served {
     pub(crate) service: Arc<Service>,
     pub(crate) passivation: std::time::Duration,
     pub(crate) metrics: Arc<ServiceMetrics>,
-    pub(crate) limits: MethodLimits,
 }
 
 /// One entity: its machine, and its stream while no task drives it.

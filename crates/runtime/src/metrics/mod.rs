@@ -4,12 +4,11 @@
 //! is the difference of two counts, so that nothing is kept up to date for it.
 
 mod core;
-mod limit;
 mod service;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cloudstate_telemetry::Page;
 use prometheus_client::collector::Collector;
@@ -17,7 +16,6 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 
 pub(crate) use self::core::{CoreMetrics, Shed};
-pub(crate) use self::limit::LimitCell;
 pub(crate) use self::service::{Group, ServiceMetrics};
 use crate::admission::Admission;
 
@@ -39,7 +37,6 @@ struct Shared {
     services: Mutex<BTreeMap<(Group, Arc<str>), Cells>>,
     cores: Mutex<Vec<Arc<core::Counters>>>,
     admission: OnceLock<Arc<Admission>>,
-    limits: Mutex<Vec<Weak<LimitCell>>>,
 }
 
 impl Metrics {
@@ -61,15 +58,6 @@ impl Metrics {
         let counters = Arc::default();
         lock(&self.shared.cores).push(Arc::clone(&counters));
         CoreMetrics::new(self.clone(), counters)
-    }
-
-    /// Shows the limit of a method on one core, until the cell is dropped.
-    pub(crate) fn add_limit(&self, service: &Arc<str>, method: &Arc<str>) -> Arc<LimitCell> {
-        let cell = Arc::new(LimitCell::new(service, method));
-        let mut limits = lock(&self.shared.limits);
-        limits.retain(|limit| limit.strong_count() > 0);
-        limits.push(Arc::downgrade(&cell));
-        cell
     }
 
     fn add_service(&self, group: Group, name: &Arc<str>) -> Arc<ServiceMetrics> {
@@ -98,11 +86,6 @@ impl Collector for Metrics {
         }
         let cores = lock(&self.shared.cores).clone();
         core::write(&mut page, &cores)?;
-        let limits: Vec<_> = lock(&self.shared.limits)
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        limit::write(&mut page, &limits)?;
         let Some(admission) = self.shared.admission.get() else {
             return Ok(());
         };
