@@ -85,6 +85,15 @@ impl Slot {
         self.variants.first()
     }
 
+    /// Whether what is visible is a vote or has one in it.
+    pub(crate) fn has_votes(&self) -> bool {
+        self.visible().is_some_and(|variant| match &variant.content {
+            Content::Tallies(_) => variant.kind == Kind::Vote,
+            Content::Entries(entries) => entries.values().any(Slot::has_votes),
+            Content::Elements(_) | Content::Writes(_) | Content::Marks(_) => false,
+        })
+    }
+
     /// Changes each variant, then drops those in which no write lives.
     pub(crate) fn retain(&mut self, mut change: impl FnMut(&mut Variant)) {
         self.variants.iter_mut().for_each(&mut change);

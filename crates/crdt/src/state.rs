@@ -95,6 +95,11 @@ impl State {
         with_gap.map(|(node, _)| *node)
     }
 
+    /// Whether it is a vote or a map with one in it: then its value depends on who votes.
+    pub fn has_votes(&self) -> bool {
+        self.root.has_votes()
+    }
+
     /// The identities that have written to this CRDT, in order, as far as they are not forgotten.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         self.context.iter().map(|(node, _)| *node)

@@ -30,6 +30,31 @@ fn from_nothing_the_whole_value_even_a_neutral_one() {
 }
 
 #[test]
+fn only_votes_depend_on_who_votes_at_any_depth() {
+    let in_a_map = |kind, depth: usize| {
+        (0..depth).fold(neutral(kind), |change, _| {
+            let added = vec![Entry {
+                key: item("k"),
+                change: Some(change),
+            }];
+            Change::ORMap(MapChange {
+                added,
+                ..MapChange::default()
+            })
+        })
+    };
+    for (kind, depth) in Kind::ALL
+        .into_iter()
+        .flat_map(|kind| [0, 1, 2].map(|depth| (kind, depth)))
+    {
+        let mut a = Replica::new(1);
+        assert!(!a.state.has_votes());
+        a.apply(&in_a_map(kind, depth));
+        assert_eq!(a.state.has_votes(), kind == Kind::Vote, "{kind} {depth}");
+    }
+}
+
+#[test]
 fn counters_tell_the_difference() {
     let mut a = Replica::new(1);
     a.apply(&increment(5));
