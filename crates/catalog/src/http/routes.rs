@@ -131,7 +131,8 @@ fn captures(binding: &HttpBinding, values: Vec<String>) -> Vec<Capture<'_>> {
 
 fn allow(refused: &[&HttpVerb]) -> Option<String> {
     let mut names: Vec<&str> = Vec::new();
-    for verb in refused {
+    // What takes every method is no name of one; it refuses CONNECT alone.
+    for verb in refused.iter().filter(|verb| ***verb != HttpVerb::Any) {
         let and_head = (**verb == HttpVerb::Get).then_some("HEAD");
         for name in [verb.name()].into_iter().chain(and_head) {
             if !names.contains(&name) {

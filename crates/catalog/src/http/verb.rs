@@ -13,7 +13,7 @@ pub enum HttpVerb {
     Patch,
     /// Another one, by its name: `HEAD`, `LINK`.
     Custom(Box<str>),
-    /// Every method.
+    /// Every method but `CONNECT`.
     Any,
 }
 
@@ -52,7 +52,8 @@ impl HttpVerb {
 
     pub(super) fn fit(&self, http_method: &str) -> Option<Fit> {
         match self {
-            HttpVerb::Any => Some(Fit::Any),
+            // It asks for a tunnel, which a 2xx would open.
+            HttpVerb::Any => (http_method != "CONNECT").then_some(Fit::Any),
             verb if verb.name() == http_method => Some(Fit::Exact),
             HttpVerb::Get if http_method == "HEAD" => Some(Fit::AsGet),
             _ => None,

@@ -254,6 +254,7 @@ fn the_more_exact_http_method_wins_in_any_order_of_definition() {
         assert_eq!(outcome(&catalog, "HEAD", "/a"), named(2), "{order:?}");
         assert_eq!(outcome(&catalog, "GET", "/a"), named(1), "{order:?}");
         assert_eq!(outcome(&catalog, "PUT", "/a"), named(0), "{order:?}");
+        assert_eq!(outcome(&catalog, "CONNECT", "/a"), "405 GET, HEAD", "{order:?}");
     }
 }
 
