@@ -118,10 +118,14 @@ where
     };
     let mut read = BytesMut::with_capacity(PREFACE.len());
     let is_http2 = match agreed {
-        Some(is_http2) => is_http2,
-        None => tokio::time::timeout(options.header_read_timeout, speaks_http2(&mut io, &mut read))
-            .await
-            .map_err(|_| Error::Silent)??,
+        Some(false) => false,
+        // Also where HTTP/2 was agreed on: the library would wait for the preface without end.
+        _ => {
+            let spoken = tokio::time::timeout(options.header_read_timeout, speaks_http2(&mut io, &mut read))
+                .await
+                .map_err(|_| Error::Silent)??;
+            agreed.unwrap_or(spoken)
+        }
     };
     Ok(Opened {
         io: Rewound::new(read.freeze(), io),
