@@ -163,21 +163,13 @@ fn a_request_message_that_does_not_come_ends_the_call() {
 }
 
 #[test]
-fn headers_over_the_limit_are_refused() {
+fn headers_of_http_1_over_the_limit_are_refused() {
     run(async {
         let options = Options {
             max_header_bytes: 8192,
             ..Options::default()
         };
         let server = serve(echo(), options).await;
-        let client = connect(server.port).await;
-        let request = client
-            .grpc("/shop.Cart/Plain")
-            .header("x-large", "x".repeat(9000));
-        // Depending on what the client library honours, the request is refused by status or by a reset.
-        if let Ok(answer) = client.try_send(request, &[frame(b"")]).await {
-            assert_eq!(answer.status, 431);
-        }
         let mut io = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
         let request = format!(
             "GET / HTTP/1.1\r\nHost: x\r\nX-Large: {}\r\n\r\n",

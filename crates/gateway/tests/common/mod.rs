@@ -8,6 +8,7 @@
     reason = "shared by test files, of which each uses a part"
 )]
 
+pub mod frames;
 pub mod http1;
 pub mod raw;
 
