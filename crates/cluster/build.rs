@@ -1,0 +1,11 @@
+//! Compiles the messages between nodes without a system `protoc`.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let descriptors = protox::compile(["cloudstate/cluster/peer.proto"], ["proto"])?;
+    prost_build::Config::new()
+        .bytes(["."])
+        .disable_comments(["."])
+        .compile_fds(descriptors)?;
+    Ok(())
+}
