@@ -20,30 +20,14 @@ pub fn query(data: &[u8]) {
         Err(refused) => return assert_eq!(refused.status, 400, "{refused}"),
     };
     let of = call.binding.method.input();
-    let json = match transcode_reply(&call.binding, call.message.clone().into()) {
-        Ok(json) => json,
-        Err(refused) => return assert!(has_no_json(&refused.message), "{refused}"),
-    };
     let sent = meaning(of.clone(), &call.message);
+    let json = transcode_reply(&call.binding, call.message.into()).expect("what was read has a JSON form");
     let bindings = CATALOG.http_bindings();
     let binding = bindings
         .iter()
         .find(|binding| binding.template.to_string() == "/8");
     let again = post(binding.unwrap(), &json).unwrap_or_else(|refused| panic!("{refused}\n{json:?}"));
     assert_eq!(meaning(of, &again.message), sent, "{json:?}");
-}
-
-/// Whether a parameter put together what JSON cannot show, by the fields of a message that has a text: `time.nanos=-1`.
-fn has_no_json(refusal: &str) -> bool {
-    let reasons = [
-        "nanoseconds",
-        "the years 1 to 9999",
-        "longer than 315,576,000,000 s",
-        "no lowerCamel form",
-        "cannot be NaN or infinite",
-        "the type [",
-    ];
-    reasons.iter().any(|reason| refusal.contains(reason))
 }
 
 /// Names and values survive being encoded and read again; what is refused is one of the parameters.

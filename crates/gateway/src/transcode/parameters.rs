@@ -11,14 +11,20 @@ use crate::status::Status;
 /// How deep a parameter may reach into messages. Readers of protobuf give up beyond it.
 const DEPTH_MAX: usize = 100;
 
-/// Appends what the query says about fields that the body does not hold.
-pub(super) fn append_query(binding: &HttpBinding, query: &str, message: &mut Vec<u8>) -> Result<(), Status> {
+/// Appends what the query says about fields that the body does not hold. Returns whether it [reaches into](reaches_into) a
+/// message with a form of its own.
+pub(super) fn append_query(
+    binding: &HttpBinding,
+    query: &str,
+    message: &mut Vec<u8>,
+) -> Result<bool, Status> {
     let parameters = query::parse(query).map_err(|parameter| {
         let why = format!("the query parameter [{parameter}] is not correctly percent-encoded");
         Status::invalid_field("", &why)
     })?;
     let input = binding.method.input();
     let mut given = Given::default();
+    let mut reaches = false;
     for (name, text) in parameters {
         let fields = resolve(&input, &name).map_err(|why| Status::invalid_field(&name, why))?;
         let Some((field, messages)) = fields.split_last() else {
@@ -40,8 +46,17 @@ pub(super) fn append_query(binding: &HttpBinding, query: &str, message: &mut Vec
         scalar::append(field, &text, &mut value)
             .map_err(|why| Status::invalid_field(&name, &format!("[{text}]: {why}")))?;
         wire::put_within(messages, value, message);
+        reaches |= reaches_into(messages);
     }
-    Ok(())
+    Ok(reaches)
+}
+
+/// Whether a field inside a message of `google.protobuf` is named: the parts of a time, say, of which not all are one.
+fn reaches_into(messages: &[FieldDescriptor]) -> bool {
+    messages.iter().any(|field| match field.kind() {
+        Kind::Message(of) => of.package_name() == "google.protobuf",
+        _ => false,
+    })
 }
 
 fn is_in_body(binding: &HttpBinding, fields: &[FieldDescriptor]) -> bool {
@@ -111,8 +126,9 @@ impl Given {
     }
 }
 
-/// Appends what the path says.
-pub(super) fn append_path(variables: &[Capture<'_>], message: &mut Vec<u8>) -> Result<(), Status> {
+/// Appends what the path says. Returns the same as [`append_query`].
+pub(super) fn append_path(variables: &[Capture<'_>], message: &mut Vec<u8>) -> Result<bool, Status> {
+    let mut reaches = false;
     for Capture { fields, value: text } in variables {
         let Some((field, messages)) = fields.split_last() else {
             continue;
@@ -123,6 +139,7 @@ pub(super) fn append_path(variables: &[Capture<'_>], message: &mut Vec<u8>) -> R
             Status::invalid_field(&names.join("."), &format!("[{text}] in the path: {why}"))
         })?;
         wire::put_within(messages, value, message);
+        reaches |= reaches_into(messages);
     }
-    Ok(())
+    Ok(reaches)
 }

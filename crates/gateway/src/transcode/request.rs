@@ -1,6 +1,7 @@
 //! From an HTTP request to a request message.
 
 use cloudstate_catalog::http::{HttpBinding, RequestBody, RouteMatch};
+use cloudstate_json::{Plan, Root};
 
 use super::content::Content;
 use super::{http_body, json, parameters, wire};
@@ -15,13 +16,26 @@ pub(super) fn assemble(
 ) -> Result<Vec<u8>, Status> {
     let binding = found.binding;
     let mut message = read(binding, content, body)?;
+    let mut reaches_into = false;
     if binding.body != RequestBody::Message
         && let Some(query) = query
     {
-        parameters::append_query(binding, query, &mut message)?;
+        reaches_into |= parameters::append_query(binding, query, &mut message)?;
     }
-    parameters::append_path(&found.variables, &mut message)?;
+    reaches_into |= parameters::append_path(&found.variables, &mut message)?;
+    if reaches_into {
+        check(binding, &message)?;
+    }
     Ok(message)
+}
+
+/// Refuses what no JSON body could say, such as a time with negative nanoseconds: whoever got it from the function could not
+/// be shown it. Rare, so the plan for it is not kept.
+fn check(binding: &HttpBinding, message: &[u8]) -> Result<(), Status> {
+    let written = Plan::new(&Root::Message(binding.method.input())).to_json(message);
+    written
+        .map(drop)
+        .map_err(|error| Status::invalid_field(&error.path, &error.reason))
 }
 
 /// What the body says.

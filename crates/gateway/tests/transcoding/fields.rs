@@ -171,6 +171,11 @@ fn fields_are_named_in_both_forms_and_by_dots() {
             ),
             ("GET /q?l%69ne.quantity=1", "", r#"Q {"line":{"quantity":1}}"#),
             ("GET /q?at.seconds=1", "", r#"Q {"at":"1970-01-01T00:00:01Z"}"#),
+            (
+                "GET /q?at=1970-01-01T00:00:01Z&at.nanos=5",
+                "",
+                r#"Q {"at":"1970-01-01T00:00:01.000000005Z"}"#,
+            ),
         ],
     );
 }
@@ -319,6 +324,19 @@ fn what_does_not_fit_is_named() {
             ),
             ("GET /q?at=2016-12-31T23:59:60Z", "", "400 [at]"),
             ("GET /q?lasts=1", "", "400 [lasts]"),
+            (
+                "GET /q?at.seconds=1&at.nanos=-1",
+                "",
+                "400 field [at]: the nanoseconds are not from 0 to 999,999,999",
+            ),
+            (
+                "GET /q?line.next.quantity=1&lasts.seconds=1&lasts.nanos=-1",
+                "",
+                "400 field [lasts]: seconds and nanoseconds have different signs",
+            ),
+            ("GET /q?mask.paths=a__b", "", "400 [mask]"),
+            ("GET /q?value.number_value=NaN", "", "400 [value]"),
+            ("GET /q?any.type_url=x/no.Such", "", "400 [any]"),
             ("GET /q?mask=a_b", "", "400 [mask]"),
             ("GET /q?w_i32=x", "", "400 [w_i32]"),
             ("GET /q?value=x", "", "400 field [value]: [x]: expected JSON"),
