@@ -80,10 +80,17 @@ impl Plain {
     /// Does what the function does with a change: its own, or one that it was sent.
     ///
     /// # Errors
-    /// If the change is of another type, or a counter would leave its range. In a map, entries before the one at fault
+    /// If the change is of another type, a counter would leave its range or a GCounter shrink, or the function switches
+    /// off a flag that is on. In a map, entries before the one at fault
     /// have been changed; a change that a [`State`](crate::State) took or made does not fail here.
     pub fn apply(&mut self, change: &Change, by: Side) -> Result<(), Error> {
         match (self, change) {
+            (Plain::GCounter(_), Change::GCounter { increment }) if increment.cast_signed() < 0 => {
+                return Err(Error::Decrement(increment.cast_signed()));
+            }
+            (Plain::Flag(true), Change::Flag { value: false }) if by == Side::Function => {
+                return Err(Error::FlagOff);
+            }
             (Plain::GCounter(value), Change::GCounter { increment }) => {
                 let total = i128::from(*value) + i128::from(*increment);
                 // In range means not negative.
