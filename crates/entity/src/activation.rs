@@ -14,7 +14,6 @@
 //! answered; waiting ones go to the next activation in order. `ending` has the whole table.
 
 mod ending;
-mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -23,10 +22,9 @@ use std::sync::Arc;
 use cloudstate_protocol as protocol;
 
 use crate::kind::{Committed, Identity, Incoming, Kind, TurnReply};
+use crate::queue::{Limits, Queue};
 use crate::turn::{Action, Answer, Caller, Command, CommitOutcome, StopReason, TurnError};
 use ending::{Breach, refused};
-pub use queue::Limits;
-use queue::Queue;
 
 /// What happened.
 #[derive(Debug)]

@@ -14,14 +14,14 @@ pub struct Limits {
 }
 
 #[derive(Debug)]
-pub(super) struct Queue<C> {
+pub(crate) struct Queue<C> {
     commands: VecDeque<Command<C>>,
     bytes: usize,
     limits: Limits,
 }
 
 impl<C> Queue<C> {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Queue {
             commands: VecDeque::new(),
             bytes: 0,
@@ -29,20 +29,20 @@ impl<C> Queue<C> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.commands.len()
     }
 
-    pub(super) fn push(&mut self, command: Command<C>) {
+    pub(crate) fn push(&mut self, command: Command<C>) {
         self.bytes += command.bytes();
         self.commands.push_back(command);
     }
 
-    pub(super) fn front(&self) -> Option<&C> {
+    pub(crate) fn front(&self) -> Option<&C> {
         self.commands.front().map(|command| &command.caller)
     }
 
-    pub(super) fn pop(&mut self) -> Option<Command<C>> {
+    pub(crate) fn pop(&mut self) -> Option<Command<C>> {
         let command = self.commands.pop_front()?;
         self.bytes -= command.bytes();
         if self.commands.is_empty() {
@@ -53,7 +53,7 @@ impl<C> Queue<C> {
     }
 
     /// Why there is no room for the command, if there is none.
-    pub(super) fn refusal(&self, command: &Command<C>, entity_id: &str) -> Option<String> {
+    pub(crate) fn refusal(&self, command: &Command<C>, entity_id: &str) -> Option<String> {
         let Limits {
             queued_commands,
             queued_bytes,
@@ -74,7 +74,7 @@ impl<C> Queue<C> {
 
 impl<C: Caller> Queue<C> {
     /// Whether anybody waits for an answer. Drops commands in front whose callers are gone.
-    pub(super) fn is_awaited(&mut self) -> bool {
+    pub(crate) fn is_awaited(&mut self) -> bool {
         while self
             .commands
             .front()
@@ -83,5 +83,18 @@ impl<C: Caller> Queue<C> {
             self.pop();
         }
         !self.commands.is_empty()
+    }
+}
+
+impl<C> Queue<C> {
+    /// Takes out the command of a caller, if it still waits.
+    pub(crate) fn remove(&mut self, is_meant: impl Fn(&C) -> bool) -> Option<Command<C>> {
+        let at = self
+            .commands
+            .iter()
+            .position(|command| is_meant(&command.caller))?;
+        let command = self.commands.remove(at)?;
+        self.bytes -= command.bytes();
+        Some(command)
     }
 }
