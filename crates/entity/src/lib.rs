@@ -11,22 +11,26 @@
 //!
 //! [`Activation`] holds what event sourced and value entities share: one turn at a time in arrival order, commit
 //! before answer, restart, passivation, crashes. [`EventSourced`] and [`ValueEntity`] are the two [`Kind`]s.
-//! [`action`] maps the answers of stateless calls.
+//! [`action`] maps the answers of stateless calls. [`crdt`] is the life cycle of CRDT entities, which have many commands in
+//! hand at a time and no commits.
 //!
 //! There is no clock, no task and no IO here: the runtime carries the actions out and feeds the results back. Source:
-//! protocol specification 0.2, event sourced, value entity and action streams.
+//! protocol specification 0.2, event sourced, value entity, CRDT and action streams.
 
 pub mod action;
 mod activation;
+pub mod crdt;
 mod event_sourced;
 #[cfg(test)]
 mod harness;
 mod kind;
+mod queue;
 mod turn;
 mod value;
 
-pub use activation::{Activation, Input, Limits};
+pub use activation::{Activation, Input};
 pub use event_sourced::{Append, EventSourced, Recover, Recovered};
 pub use kind::{Committed, Identity, Incoming, Kind, Loading, Texts, TurnReply};
+pub use queue::Limits;
 pub use turn::{Action, Answer, Caller, Command, CommitOutcome, StopReason, TurnError};
 pub use value::{ValueEntity, Write};

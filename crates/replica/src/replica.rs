@@ -107,6 +107,11 @@ impl Replica {
         Ok(Found::Difference(difference))
     }
 
+    /// Whether the entity is deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.replicas.is_deleted(&self.id)
+    }
+
     /// What has to be awaited before the replica is used for the first time by an instance.
     pub fn first_use(&self) -> Option<FirstUse> {
         self.replicas.publish.first_use(&self.id)
