@@ -52,6 +52,16 @@ impl Collector for StoreMetrics {
             "Seconds until a batch was durable",
             Unit::Microseconds,
             &totals(&stats.commit_us),
+        )?;
+        // A store without a disk would only show empty buckets.
+        if stats.sync_us.count == 0 {
+            return Ok(());
+        }
+        page.histogram(
+            "cloudstate_store_fsync_seconds",
+            "Seconds that the disk took to write and sync the log of a batch; part of cloudstate_store_commit_seconds",
+            Unit::Microseconds,
+            &totals(&stats.sync_us),
         )
     }
 }
@@ -126,9 +136,8 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn commits_and_batches_show() {
-        let backend = Arc::new(cloudstate_store_memory::Memory::new());
+    /// The page after one commit.
+    async fn page_after_a_commit(backend: Arc<dyn cloudstate_store::Backend>) -> String {
         let store = Store::open(backend, cloudstate_store::Options::default())
             .await
             .unwrap();
@@ -148,6 +157,12 @@ mod tests {
         registry.register_collector(Box::new(StoreMetrics(Arc::new(OnceLock::from(store)))));
         let mut page = String::new();
         text::encode(&mut page, &registry).unwrap();
+        page
+    }
+
+    #[tokio::test]
+    async fn commits_and_batches_show() {
+        let page = page_after_a_commit(Arc::new(cloudstate_store_memory::Memory::new())).await;
         for line in [
             "cloudstate_store_commits_total 1",
             "cloudstate_store_events_total 1",
@@ -157,5 +172,15 @@ mod tests {
         ] {
             assert!(page.contains(line), "{line} is missing in\n{page}");
         }
+        assert!(!page.contains("fsync"), "there is no disk:\n{page}");
+    }
+
+    #[tokio::test]
+    async fn the_time_of_the_disk_shows() {
+        let directory = tempfile::tempdir().unwrap();
+        let backend = cloudstate_store_sqlite::Sqlite::open(directory.path().join("store")).unwrap();
+        let page = page_after_a_commit(Arc::new(backend)).await;
+        let line = "cloudstate_store_fsync_seconds_count 1";
+        assert!(page.contains(line), "{line} is missing in\n{page}");
     }
 }

@@ -125,6 +125,10 @@ pub fn a_failing_batch_leaves_the_entity_as_it_was(fresh: Fresh<'_>) {
         assert!(store.stats().failing.is_none());
     }
     assert_eq!(all_events(&store, &cart).len(), 3);
+    // What was refused is not counted as stored.
+    let (stats, size) = (store.stats(), event("x").size() as u64);
+    assert_eq!((stats.applied, stats.failed), (3, 6));
+    assert_eq!((stats.events, stats.bytes), (3, 3 * size));
     assert_eq!(block_on(store.value(&user)).expect("reads"), None);
 }
 

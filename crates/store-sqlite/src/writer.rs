@@ -1,6 +1,7 @@
 //! The committer's connection.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cloudstate_store::{
     Batch, BatchVerdict, BoxFuture, Change, Commit, EntityKey, Error, Fence, Held, OwnerId, ShardId, Tail,
@@ -22,6 +23,8 @@ pub(crate) struct SqliteWriter {
     next_entity: u64,
     /// A commit failed in a way that leaves its fate open: the connection is not to be trusted further.
     suspect: bool,
+    /// The time of the last COMMIT, which writes the log and syncs it; of a failed one too.
+    last_sync: Option<Duration>,
     /// Released last: fields are dropped in this order.
     _lock: Arc<LockFile>,
 }
@@ -35,6 +38,7 @@ impl SqliteWriter {
             checkpoints,
             next_entity: 0,
             suspect: false,
+            last_sync: None,
             _lock: lock,
         }
     }
@@ -109,7 +113,10 @@ impl SqliteWriter {
             self.roll_back();
             Verdict::NotApplied(error)
         })?;
-        if let Err(error) = self.execute("COMMIT") {
+        let started = Instant::now();
+        let committed = self.execute("COMMIT");
+        self.last_sync = Some(started.elapsed());
+        if let Err(error) = committed {
             self.roll_back();
             return Err(self.commit_failed(error));
         }
@@ -209,10 +216,15 @@ impl Writer for SqliteWriter {
 
     fn commit<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, BatchVerdict> {
         Box::pin(async move {
+            self.last_sync = None;
             let verdict = self.write(batch);
             self.checkpoints.written(batch);
             verdict
         })
+    }
+
+    fn last_sync(&self) -> Option<Duration> {
+        self.last_sync
     }
 
     fn find<'a>(&'a mut self, commits: &'a [Commit]) -> BoxFuture<'a, Result<Vec<bool>, Error>> {

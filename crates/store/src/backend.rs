@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Commit, EntityKey, Error, Fence, Layout, Leases, OwnerId, Reader, ShardId, Snapshot};
 
@@ -126,6 +127,12 @@ pub trait Writer: Send {
     /// Writes a batch and makes it durable. Each commit is all or nothing and checked against its shard's fence
     /// atomically with the write.
     fn commit<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, BatchVerdict>;
+
+    /// How long the disk took to make the last batch of [`commit`](Self::commit) durable, apart from writing its rows.
+    /// `None` for stores that have no disk, or that cannot tell.
+    fn last_sync(&self) -> Option<Duration> {
+        None
+    }
 
     /// Looks for what the commits would have written, by their commit ids; one answer each, in the same order. Called
     /// after [`Writer::take`], so that nothing is in flight any more.

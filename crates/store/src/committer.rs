@@ -336,6 +336,7 @@ impl Committer {
             let outcome = match verdict {
                 Verdict::Applied => {
                     self.tails.advance(&commit.write.entity, waiter.then);
+                    self.count_applied(&commit.write.change);
                     Outcome::Applied { offset: waiter.last }
                 }
                 Verdict::Fenced => {
@@ -369,17 +370,18 @@ impl Committer {
         if batch.commits.is_empty() {
             return;
         }
-        let events = batch.commits.iter().map(|c| match &c.write.change {
-            Change::Events(events) => events.len() as u64,
-            _ => 0,
-        });
-        let bytes: usize = batch.commits.iter().map(|c| c.write.change.size()).sum();
-        self.counters.events.fetch_add(events.sum(), Relaxed);
-        self.counters.bytes.fetch_add(bytes as u64, Relaxed);
         self.counters.batch_commits.observe(batch.commits.len() as u64);
-        self.counters
-            .commit_us
-            .observe(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+        self.counters.commit_us.observe_time(elapsed);
+        if let Some(sync) = self.writer.last_sync() {
+            self.counters.sync_us.observe_time(sync);
+        }
+    }
+
+    fn count_applied(&self, change: &Change) {
+        if let Change::Events(events) = change {
+            self.counters.events.fetch_add(events.len() as u64, Relaxed);
+        }
+        self.counters.bytes.fetch_add(change.size() as u64, Relaxed);
     }
 
     fn count_snapshots(&self, count: u64, written: Result<(), Error>) {

@@ -1,6 +1,7 @@
 //! What a store has done, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// How many of the observed numbers fell below each power of two.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,9 +44,9 @@ pub struct Stats {
     pub unknown: u64,
     /// Commits shed because the queue was full.
     pub shed: u64,
-    /// Events written.
+    /// Events of commits that were applied.
     pub events: u64,
-    /// Bytes of payload written by commits.
+    /// Bytes of payload of commits that were applied.
     pub bytes: u64,
     /// Snapshots written.
     pub snapshots: u64,
@@ -59,6 +60,8 @@ pub struct Stats {
     pub batch_commits: Histogram,
     /// Time of the backend for a batch until it is durable, microseconds.
     pub commit_us: Histogram,
+    /// Of it, the time of the disk to make the batch durable, microseconds; empty for a backend that cannot tell.
+    pub sync_us: Histogram,
     /// Why the last batch failed; `None` if it did not.
     pub failing: Option<String>,
 }
@@ -78,6 +81,10 @@ impl Observed {
         self.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
         self.sum.fetch_add(value, Relaxed);
         self.count.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn observe_time(&self, time: Duration) {
+        self.observe(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn read(&self) -> Histogram {
@@ -104,6 +111,7 @@ pub(crate) struct Counters {
     pub(crate) snapshots_lost: AtomicU64,
     pub(crate) batch_commits: Observed,
     pub(crate) commit_us: Observed,
+    pub(crate) sync_us: Observed,
     pub(crate) failing: std::sync::Mutex<Option<String>>,
 }
 
@@ -124,6 +132,7 @@ impl Counters {
             queued_bytes: 0,
             batch_commits: self.batch_commits.read(),
             commit_us: self.commit_us.read(),
+            sync_us: self.sync_us.read(),
             failing: crate::queue::lock(&self.failing).clone(),
         }
     }
