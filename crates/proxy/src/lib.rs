@@ -18,6 +18,7 @@ mod files;
 mod listen;
 mod open_store;
 mod process_metrics;
+mod readiness_metrics;
 mod rooms;
 mod run;
 mod security;

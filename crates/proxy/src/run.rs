@@ -28,6 +28,7 @@ use crate::files::FileError;
 use crate::listen::{ListenError, Reserved};
 use crate::open_store::open_store;
 use crate::process_metrics::ProcessMetrics;
+use crate::readiness_metrics::ReadinessMetrics;
 use crate::rooms;
 use crate::security;
 use crate::store_metrics::{StoreMetrics, follow_health};
@@ -129,6 +130,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
     registry.register_collector(Box::new(ProcessMetrics::new()));
     let traces = Traces::start(config, &mut registry)?;
     let health = Health::new();
+    registry.register_collector(Box::new(ReadinessMetrics(health.clone())));
     let proxy = Proxy {
         config,
         function: health.component(
