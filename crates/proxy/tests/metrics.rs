@@ -1,6 +1,8 @@
 //! What the proxy counts, seen from outside.
 
-use crate::harness::{CELL, Function, JOB, LOG, Proxy, add, ask, read, run, start, whole};
+use prost::Message as _;
+
+use crate::harness::{CELL, Function, JOB, LOG, Proxy, add, ask, done, read, run, start, whole};
 
 const PASSIVATION: (&str, &str) = ("entity.passivation-timeout", "50ms");
 
@@ -64,9 +66,9 @@ fn the_life_of_an_event_sourced_entity_is_counted() {
         ] {
             assert_eq!(seen.log(name), value, "{name}");
         }
-        // Every event is a Done of one letter: tag, length, letter.
-        assert_eq!(seen.log("persisted_event_bytes_total"), 9.0);
-        assert_eq!(seen.log("loaded_event_bytes_total"), 3.0);
+        let event = f64::from(u32::try_from(done("x").encoded_len()).unwrap());
+        assert_eq!(seen.log("persisted_event_bytes_total"), 3.0 * event);
+        assert_eq!(seen.log("loaded_event_bytes_total"), event);
         assert!(seen.log("turn_time_seconds_sum") <= seen.log("command_total_time_seconds_sum"));
     });
 }
@@ -145,7 +147,8 @@ fn a_value_is_counted_when_it_is_loaded_again() {
         let seen = proxy.scrape().await;
         let cell = |name: &str| seen.value(name, &[("entity_name", "cell")]);
         assert_eq!(cell("cloudstate_valueentity_loaded_values_total"), 1.0);
-        assert_eq!(cell("cloudstate_valueentity_loaded_value_bytes_total"), 3.0);
+        let value = f64::from(u32::try_from(done("x").encoded_len()).unwrap());
+        assert_eq!(cell("cloudstate_valueentity_loaded_value_bytes_total"), value);
         assert_eq!(cell("cloudstate_valueentity_activated_entities_total"), 2.0);
     });
 }
@@ -261,5 +264,92 @@ fn the_process_tells_what_it_uses() {
         }
         let version = [("version", env!("CARGO_PKG_VERSION"))];
         assert_eq!(seen.value("cloudstate_build_info", &version), 1.0);
+    });
+}
+
+#[test]
+fn a_restart_counts_each_command_once() {
+    run(async {
+        let (proxy, function, client) = start(&[]).await;
+        let first = client.begin(LOG, &ask("a", "hold, restart", "again")).await;
+        function.saw("a: command 1 hold, restart again").await;
+        let others = [
+            client.begin(LOG, &add("a", "x")).await,
+            client.begin(LOG, &add("a", "y")).await,
+        ];
+        proxy
+            .scrape_until(|scrape| scrape.log("queued_commands") == 2.0)
+            .await;
+        function.release();
+        assert_eq!(first.answer().await.status().0, 2);
+        for other in others {
+            assert_eq!(other.answer().await.status().0, 0);
+        }
+        let seen = proxy.scrape().await;
+        for (name, value) in [
+            ("received_commands_total", 3.0),
+            ("completed_commands_total", 3.0),
+            ("failed_commands_total", 1.0),
+            ("stashed_commands_total", 2.0),
+            ("unstashed_commands_total", 2.0),
+            ("activated_entities_total", 2.0),
+            ("passivated_entities_total", 1.0),
+            // The function asked for it: nothing failed.
+            ("failed_entities_total", 0.0),
+            ("active_entities", 1.0),
+        ] {
+            assert_eq!(seen.log(name), value, "{name}");
+        }
+    });
+}
+
+#[test]
+fn readiness_is_a_metric_too() {
+    run(async {
+        let mut function = Function::start(whole());
+        let proxy = Proxy::start(function.port, &[]);
+        proxy.address().await;
+        let ready = |scrape: &crate::harness::scrape::Scrape, component| {
+            scrape.value("cloudstate_ready", &[("component", component)]) == 1.0
+        };
+        proxy
+            .scrape_until(|scrape| {
+                ["function", "store", "proxy"]
+                    .iter()
+                    .all(|part| ready(scrape, part))
+            })
+            .await;
+        function.crash().await;
+        let seen = proxy.scrape_until(|scrape| !ready(scrape, "function")).await;
+        assert!(ready(&seen, "store") && ready(&seen, "proxy"));
+    });
+}
+
+/// Whatever callers send, and whatever the function forwards to, the series stay the same.
+#[test]
+fn strangers_make_no_series() {
+    run(async {
+        let (proxy, _function, client) = start(&[]).await;
+        let http = proxy.http().await;
+        let mut few = None;
+        for number in 0..50 {
+            let (name, id) = (format!("/nope.Nope{number}/Nope"), number.to_string());
+            assert_eq!(client.call(&name, &add("a", "x")).await.status().0, 12);
+            assert_eq!(
+                client
+                    .call(&format!("/whole.Log/Nope{number}"), &add("a", "x"))
+                    .await
+                    .status()
+                    .0,
+                12
+            );
+            assert_eq!(http.send("GET", &name, "").await.status(), 404);
+            client.text(LOG, add(&id, "x")).await;
+            client.text(CELL, add(&id, "x")).await;
+            let nowhere = add("j", "x").forward(&name, add("n", "x"));
+            assert_ne!(client.call(JOB, &nowhere).await.status().0, 0);
+            let series = proxy.scrape().await.samples.len();
+            assert_eq!(*few.get_or_insert(series), series, "{number}");
+        }
     });
 }

@@ -21,7 +21,7 @@ use crate::core::Held;
 use crate::deliver::deliver;
 use crate::metrics::Shed;
 use crate::registry::{Served, Slot, Stash, Waiter};
-use crate::stored::{self, Stored};
+use crate::stored::{self, Persisted, Stored};
 use crate::traced::{self, TurnSpan};
 
 type Actions<K> = Vec<Action<K, Waiter>>;
@@ -448,10 +448,12 @@ impl<K: Held> Driver<K> {
 
     async fn commit(&mut self, commit: K::Commit) -> Input<K, Waiter> {
         let Slot { key, served, .. } = &*self.slot;
-        let write = K::write(key, commit, &served.metrics);
+        let write = K::write(key, commit);
+        let persisted = Persisted::of(&write.change);
         let outcome = stored::outcome(self.core.0.shared.store.commit(write).await);
         let began = std::mem::replace(&mut self.latest, Instant::now());
         served.metrics.persisted(self.latest - began);
+        persisted.count(&outcome, &served.metrics);
         if let Some(turn) = &self.turn {
             turn.committed(&outcome, began.into_std(), self.latest.into_std());
         }

@@ -27,7 +27,7 @@ pub(crate) trait Stored: Kind<In: Message, Out: Message + Default> + 'static {
     ) -> Result<Self::Loaded, store::Error>;
 
     /// The write of a commit.
-    fn write(key: &EntityKey, commit: Self::Commit, metrics: &ServiceMetrics) -> Write;
+    fn write(key: &EntityKey, commit: Self::Commit) -> Write;
 
     /// Stores a snapshot without waiting.
     fn save_snapshot(store: &Store, key: &EntityKey, snapshot: Self::Snapshot, metrics: &ServiceMetrics);
@@ -47,7 +47,7 @@ impl Stored for EventSourced {
             Recover::Beginning => {
                 let Recovery { snapshot, page } = store.recovery(key, page_bytes).await?;
                 if let Some(snapshot) = &snapshot {
-                    metrics.snapshot_loaded(snapshot.payload.value.len());
+                    metrics.snapshot_loaded(size(&snapshot.payload));
                 }
                 let more = page.more;
                 Ok(Recovered::Beginning {
@@ -67,11 +67,7 @@ impl Stored for EventSourced {
         }
     }
 
-    fn write(key: &EntityKey, commit: Append, metrics: &ServiceMetrics) -> Write {
-        metrics.events_persisted(
-            commit.events.len(),
-            commit.events.iter().map(|e| e.value.len()).sum(),
-        );
+    fn write(key: &EntityKey, commit: Append) -> Write {
         Write {
             entity: key.clone(),
             expected: Expected::Sequence(commit.expected),
@@ -86,7 +82,7 @@ impl Stored for EventSourced {
         (sequence, snapshot): (u64, Any),
         metrics: &ServiceMetrics,
     ) {
-        metrics.snapshot_persisted(snapshot.value.len());
+        metrics.snapshot_persisted(snapshot.encoded_len());
         store.save_snapshot(
             key,
             Snapshot {
@@ -108,16 +104,12 @@ impl Stored for ValueEntity {
         metrics: &ServiceMetrics,
     ) -> Result<Option<(u64, Any)>, store::Error> {
         Ok(store.value(key).await?.map(|stored| {
-            metrics.value_loaded(stored.payload.value.len());
+            metrics.value_loaded(size(&stored.payload));
             (stored.version, any(stored.payload))
         }))
     }
 
-    fn write(key: &EntityKey, commit: ValueWrite, metrics: &ServiceMetrics) -> Write {
-        match &commit.value {
-            Some(value) => metrics.value_persisted(value.value.len()),
-            None => metrics.deleted_values.inc(),
-        }
+    fn write(key: &EntityKey, commit: ValueWrite) -> Write {
         Write {
             entity: key.clone(),
             expected: Expected::Version(commit.expected),
@@ -134,7 +126,7 @@ impl Stored for ValueEntity {
 }
 
 fn loaded(page: EventPage, metrics: &ServiceMetrics) -> Vec<(u64, Any)> {
-    let bytes = page.events.iter().map(|(_, payload)| payload.value.len()).sum();
+    let bytes = page.events.iter().map(|(_, payload)| size(payload)).sum();
     metrics.events_loaded(page.events.len(), bytes);
     let events = page.events.into_iter();
     events
@@ -156,6 +148,52 @@ fn payload(any: Any) -> Payload {
     }
 }
 
+/// What a change leaves behind once it is durable, as it is counted then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Persisted {
+    Events { count: usize, bytes: usize },
+    Value { bytes: usize },
+    Deleted,
+    Nothing,
+}
+
+impl Persisted {
+    /// Of a change that is about to be written.
+    pub(crate) fn of(change: &Change) -> Self {
+        match change {
+            Change::Events(events) => Persisted::Events {
+                count: events.len(),
+                bytes: events.iter().map(size).sum(),
+            },
+            Change::Put(value) => Persisted::Value { bytes: size(value) },
+            Change::Delete => Persisted::Deleted,
+            Change::None => Persisted::Nothing,
+        }
+    }
+
+    /// Counts it, unless it is not durable.
+    pub(crate) fn count(self, outcome: &CommitOutcome, metrics: &ServiceMetrics) {
+        if !matches!(outcome, CommitOutcome::Applied { .. }) {
+            return;
+        }
+        match self {
+            Persisted::Events { count, bytes } => metrics.events_persisted(count, bytes),
+            Persisted::Value { bytes } => metrics.value_persisted(bytes),
+            Persisted::Deleted => metrics.deleted_values.inc(),
+            Persisted::Nothing => {}
+        }
+    }
+}
+
+/// Bytes of the payload as the `Any` that the function sends, which is what the original counts.
+fn size(payload: &Payload) -> usize {
+    let field = |length: usize| match length {
+        0 => 0,
+        length => 1 + prost::length_delimiter_len(length) + length,
+    };
+    field(payload.type_url.len()) + field(payload.value.len())
+}
+
 /// The store's outcome in the words of the machines.
 pub(crate) fn outcome(outcome: Outcome) -> CommitOutcome {
     match outcome {
@@ -167,5 +205,76 @@ pub(crate) fn outcome(outcome: Outcome) -> CommitOutcome {
             reason: error.to_string(),
             overloaded: matches!(error, Error::Overloaded { .. }),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied() -> CommitOutcome {
+        CommitOutcome::Applied { offset: 1 }
+    }
+
+    #[test]
+    fn a_payload_is_as_large_as_its_any() {
+        for (type_url, bytes) in [
+            ("", 0),
+            ("t", 1),
+            ("type.googleapis.com/a.B", 127),
+            ("t", 128),
+            ("", 70_000),
+        ] {
+            let any = Any {
+                type_url: type_url.to_owned(),
+                value: vec![7; bytes].into(),
+            };
+            assert_eq!(
+                size(&payload(any.clone())),
+                any.encoded_len(),
+                "{type_url} {bytes}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_is_durable_is_counted() {
+        let payload = || Payload {
+            type_url: "t".to_owned(),
+            value: vec![1, 2, 3].into(),
+        };
+        let changes = [
+            Change::Events(vec![payload(), payload()]),
+            Change::Put(payload()),
+            Change::Delete,
+            Change::None,
+        ];
+        let count = |outcome: &CommitOutcome| {
+            let metrics = ServiceMetrics::new();
+            for change in &changes {
+                Persisted::of(change).count(outcome, &metrics);
+            }
+            [
+                &metrics.persisted_events,
+                &metrics.persisted_event_bytes,
+                &metrics.persisted_values,
+                &metrics.persisted_value_bytes,
+                &metrics.deleted_values,
+            ]
+            .map(cloudstate_telemetry::Count::get)
+        };
+        assert_eq!(count(&applied()), [2, 16, 1, 8, 1]);
+        let refused = CommitOutcome::NotApplied {
+            reason: "full".to_owned(),
+            overloaded: true,
+        };
+        for outcome in [
+            CommitOutcome::Fenced,
+            CommitOutcome::Conflict,
+            CommitOutcome::Unknown,
+            refused,
+        ] {
+            assert_eq!(count(&outcome), [0; 5], "{outcome:?}");
+        }
     }
 }

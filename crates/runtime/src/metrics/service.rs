@@ -67,7 +67,7 @@ macro_rules! cells {
         }
 
         impl ServiceMetrics {
-            pub(super) fn new() -> Self {
+            pub(crate) fn new() -> Self {
                 ServiceMetrics {
                     $( $count: Count::default(), )*
                     $( $time: Histogram::new($bounds), )*
