@@ -6,6 +6,21 @@ use std::time::Instant;
 
 use super::{SpanId, Trace, TraceId};
 
+/// Longest text of a span. Names, paths and errors may come from callers and from the function, which decide how long they
+/// are; the queue holds thousands of spans, and collectors refuse messages of some megabytes.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// Cuts what is too long, so that it says so, and gives its memory back.
+pub(super) fn cut(mut text: String) -> String {
+    const MARK: &str = "…";
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX - MARK.len()));
+        text.push_str(MARK);
+        text.shrink_to_fit();
+    }
+    text
+}
+
 /// What a span is, for whoever draws the trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -75,15 +90,22 @@ impl Span<'_> {
         self
     }
 
-    /// Adds a fact.
+    /// Adds a fact. A long text is cut.
     pub fn attribute(mut self, name: &'static str, value: Value) -> Self {
+        let value = match value {
+            Value::Text(text) if text.len() > TEXT_BYTES_MAX => Value::Text(cut(text.to_string()).into()),
+            other => other,
+        };
         self.span.attributes.push((name, value));
         self
     }
 
-    /// Says why it failed, if it did.
+    /// Says why it failed, if it did. A long text is cut.
     pub fn error(mut self, error: Option<impl Into<Cow<'static, str>>>) -> Self {
-        self.span.error = error.map(Into::into);
+        self.span.error = error.map(|error| match error.into() {
+            Cow::Owned(text) => Cow::Owned(cut(text)),
+            ours => ours,
+        });
         self
     }
 
@@ -92,5 +114,47 @@ impl Span<'_> {
         self.span.began_unix_ns = self.trace.unix_ns(began);
         self.span.ended_unix_ns = self.trace.unix_ns(ended.max(began));
         self.trace.record(self.span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sampler, Tracer};
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_and_give_their_memory_back() {
+        let all = Sampler {
+            by_caller: true,
+            ratio: 1.0,
+        };
+        let (tracer, mut spans) = Tracer::new(all, 1);
+        let trace = tracer.begin(None);
+        let long = || "ä".repeat(1_000_000);
+        let span = trace.root_span(long()).unwrap();
+        span.attribute("id", Value::Text("i".repeat(TEXT_BYTES_MAX).into()))
+            .attribute("path", Value::Text(long().into()))
+            .error(Some(long()))
+            .end(trace.began(), trace.began());
+        let mut taken = Vec::new();
+        spans.take_now(&mut taken, 1);
+        let span = taken.remove(0);
+        let Some(Cow::Owned(error)) = &span.error else {
+            panic!("{:?}", span.error)
+        };
+        for text in [&span.name, error] {
+            assert!(text.len() <= TEXT_BYTES_MAX && text.capacity() < 2 * TEXT_BYTES_MAX);
+            assert!(text.starts_with("ää") && text.ends_with("ä…"), "{text}");
+        }
+        let lengths = span.attributes.iter().map(|(_, value)| match value {
+            Value::Text(text) => text.len(),
+            other => panic!("{other:?}"),
+        });
+        let lengths: Vec<_> = lengths.collect();
+        assert_eq!(lengths[0], TEXT_BYTES_MAX);
+        assert!(
+            lengths[1] <= TEXT_BYTES_MAX && lengths[1] > TEXT_BYTES_MAX - 4,
+            "{lengths:?}"
+        );
     }
 }

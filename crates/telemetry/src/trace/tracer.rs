@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::caller::write_parent;
 use super::ids::Ids;
+use super::span::cut;
 use super::{Caller, Finished, Kind, Sampler, Span, SpanId, TraceId};
 
 /// Begins traces. Clones share the queue; they may be used from any thread.
@@ -163,7 +164,7 @@ impl Trace {
                 parent,
                 is_parent_remote,
                 state: self.state.clone(),
-                name,
+                name: cut(name),
                 kind: Kind::Internal,
                 began_unix_ns: 0,
                 ended_unix_ns: 0,
