@@ -148,12 +148,37 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Why the connection ended, in one word for metrics; `None` for a handshake, which has words of its own.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Error::Silent => Some("silent"),
+            Error::Handshake(_) => None,
+            Error::Read(_) => Some("broken_off"),
+            Error::Http(error) => Some(http_reason(error)),
+        }
+    }
+
     /// Why there was no TLS, in one word for metrics; `None` if that was not it.
     pub(crate) fn failed_handshake(&self) -> Option<&'static str> {
         match self {
             Error::Handshake(error) => error.reason(),
             _ => None,
         }
+    }
+}
+
+fn http_reason(error: &hyper::Error) -> &'static str {
+    use std::error::Error;
+    let h2 = || error.source()?.downcast_ref::<h2::Error>()?.reason();
+    match h2() {
+        _ if error.is_timeout() => "timeout",
+        _ if error.is_parse_too_large() => "too_large",
+        _ if error.is_parse() => "malformed",
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => "flooding",
+        Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::FRAME_SIZE_ERROR | h2::Reason::COMPRESSION_ERROR) => {
+            "malformed"
+        }
+        _ => "broken_off",
     }
 }
 

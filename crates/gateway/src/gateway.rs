@@ -133,6 +133,9 @@ impl<R: Router> Gateway<R> {
             if let Some(reason) = error.failed_handshake() {
                 self.core.metrics.refused.handshake(reason);
             }
+            if let Some(reason) = error.reason() {
+                self.core.metrics.refused.connection(reason);
+            }
             tracing::debug!(%error, "a client connection failed");
         }
     }

@@ -57,6 +57,7 @@ type Labels = (Arc<str>, Arc<str>);
 /// | `cloudstate_gateway_protocol_requests_total` | counter | `protocol`: `grpc`, `grpc-web`, `http` |
 /// | `cloudstate_gateway_connections_total` | counter | – |
 /// | `cloudstate_gateway_connections_open` | gauge | – |
+/// | `cloudstate_gateway_failed_connections_total` | counter | `reason` |
 /// | `cloudstate_gateway_tls_handshake_failures_total` | counter | `reason` |
 /// | `cloudstate_gateway_refused_callers_total` | counter | `reason` |
 ///

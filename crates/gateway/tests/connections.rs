@@ -322,6 +322,92 @@ fn requests_are_counted_by_method_and_code_whatever_their_way() {
     });
 }
 
+/// Waits until the metrics show all of these lines.
+async fn shows(metrics: &Metrics, lines: &[&str]) {
+    let mut text = String::new();
+    for _ in 0..10_000 {
+        text = shown(metrics);
+        if lines.iter().all(|line| text.contains(line)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("{lines:?} are not in\n{text}");
+}
+
+#[test]
+fn connections_that_end_early_are_counted_by_reason() {
+    run(async {
+        let options = Options {
+            header_read_timeout: Duration::from_millis(20),
+            max_header_bytes: 8192,
+            ..Options::default()
+        };
+        let server = serve(echo(), options).await;
+        let large = format!("GET / HTTP/1.1\r\nX-Large: {}\r\n\r\n", "x".repeat(20_000));
+        for (start, reason) in [
+            ("PRI * HT", "silent"),
+            ("GET / HTTP/1.1\r\nHost:", "timeout"),
+            (&*large, "too_large"),
+            ("GET / HTTP/0\r\n\r\n", "malformed"),
+        ] {
+            let mut io = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+            io.write_all(start.as_bytes()).await.unwrap();
+            let line = format!("failed_connections_total{{reason=\"{reason}\"}} 1");
+            shows(&server.metrics, &[&line]).await;
+        }
+        // Streams that are opened and reset faster than anybody can look at them.
+        let client = connect(server.port).await;
+        for _ in 0..100_000 {
+            let request = client.grpc("/shop.Cart/Plain");
+            let Ok((response, mut request)) = client.try_open_request(request).await else {
+                break;
+            };
+            request.send_reset(h2::Reason::CANCEL);
+            drop(response);
+        }
+        shows(
+            &server.metrics,
+            &[r#"failed_connections_total{reason="flooding"} 1"#],
+        )
+        .await;
+    });
+}
+
+#[test]
+fn requests_that_nobody_takes_are_counted_by_code_and_make_no_series() {
+    run(async {
+        let server = serve(echo(), Options::default()).await;
+        let client = connect(server.port).await;
+        client.unary("/shop.Cart/Plain", b"").await;
+        let series = |metrics: &Metrics| shown(metrics).lines().count();
+        let mut few = None;
+        for number in 0..200 {
+            client.unary(&format!("/nope{number}/Nope{number}"), b"").await;
+            let get = client.request("GET", &format!("/nope/{number}"));
+            assert_eq!(client.send(get, &[]).await.status, 404);
+            let delete = client.request("DELETE", "/carts/a/items");
+            assert_eq!(client.send(delete, &[]).await.status, 405);
+            let strange = client
+                .request("POST", "/shop.Cart/Plain")
+                .header("content-type", format!("application/grpc+strange{number}"));
+            assert_eq!(client.send(strange, &[]).await.status, 415);
+            few.get_or_insert_with(|| series(&server.metrics));
+        }
+        assert_eq!(Some(series(&server.metrics)), few);
+        let text = shown(&server.metrics);
+        // One of gRPC and one of a method that does not fit; the code is the one that the answer has.
+        for (code, count) in [
+            ("UNIMPLEMENTED", 400),
+            ("NOT_FOUND", 200),
+            ("INVALID_ARGUMENT", 200),
+        ] {
+            let line = format!(r#"requests_total{{service="",method="unknown",code="{code}"}} {count}"#);
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
+    });
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct Text {
     #[prost(string, tag = "1")]

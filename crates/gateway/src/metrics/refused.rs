@@ -16,6 +16,16 @@ const HANDSHAKES: [&str; 7] = [
     "broken_off",
 ];
 
+/// Why a connection ended early.
+const CONNECTIONS: [&str; 6] = [
+    "silent",
+    "timeout",
+    "too_large",
+    "malformed",
+    "flooding",
+    "broken_off",
+];
+
 /// Why a caller was refused.
 const CALLERS: [&str; 13] = [
     "anonymous",
@@ -37,6 +47,7 @@ const CALLERS: [&str; 13] = [
 #[derive(Debug, Default)]
 pub(crate) struct Refused {
     handshakes: [Count; HANDSHAKES.len()],
+    connections: [Count; CONNECTIONS.len()],
     callers: [Count; CALLERS.len()],
 }
 
@@ -44,6 +55,11 @@ impl Refused {
     /// A TLS handshake failed for this reason.
     pub(crate) fn handshake(&self, reason: &str) {
         count(&HANDSHAKES, &self.handshakes, reason);
+    }
+
+    /// A connection ended early for this reason.
+    pub(crate) fn connection(&self, reason: &str) {
+        count(&CONNECTIONS, &self.connections, reason);
     }
 
     /// A caller was refused for this reason.
@@ -70,6 +86,12 @@ pub(super) fn write(page: &mut Page<'_>, cores: &[Arc<Refused>]) -> fmt::Result 
         "cloudstate_gateway_tls_handshake_failures",
         "TLS handshakes that failed",
         samples.map(|(at, reason)| ([("reason", *reason)], sum(|core| &core.handshakes, at))),
+    )?;
+    let samples = CONNECTIONS.iter().enumerate();
+    page.counters(
+        "cloudstate_gateway_failed_connections",
+        "Client connections that ended early, by what was wrong",
+        samples.map(|(at, reason)| ([("reason", *reason)], sum(|core| &core.connections, at))),
     )?;
     let samples = CALLERS.iter().enumerate();
     page.counters(

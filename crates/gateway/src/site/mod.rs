@@ -39,6 +39,11 @@ impl Counters {
             openapi: of("openapi"),
         }
     }
+
+    /// A file was not given.
+    fn refused(&self, status: &Status) {
+        InFlight::begin(&self.files).outcome(Some(status.code));
+    }
 }
 
 /// Answers a request that the function does not. `None` if there is nothing here either.
@@ -58,7 +63,8 @@ pub(crate) async fn answer<R>(
         match may(Thing::Static) {
             Err(status) => refusal = Some(status),
             Ok(_) => {
-                if let Some(response) = files.answer(head, &counters.files).await? {
+                let answer = files.answer(head, &counters.files).await;
+                if let Some(response) = answer.inspect_err(|status| counters.refused(status))? {
                     return Ok(Some(response));
                 }
             }
@@ -70,7 +76,13 @@ pub(crate) async fn answer<R>(
         in_flight.outcome(None);
         return Ok(Some(routes.openapi().answer(&head.headers)));
     }
-    refusal.map_or(Ok(None), Err)
+    match refusal {
+        None => Ok(None),
+        Some(status) => {
+            counters.refused(&status);
+            Err(status)
+        }
+    }
 }
 
 fn code_of(status: http::StatusCode) -> Option<Code> {

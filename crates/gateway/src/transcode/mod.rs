@@ -63,11 +63,11 @@ pub(crate) async fn serve<R: Router>(
     let response = match &front.shared.routes {
         _ if names_no_host(head.version, &head.headers) => {
             let text = "a request of HTTP/1.1 must have exactly one Host header";
-            reply::failed(&Status::new(Code::InvalidArgument, text))
+            refuse(&front, &Status::new(Code::InvalidArgument, text))
         }
-        _ if is_of_grpc_family(&head.headers) => reply::failed(&unsupported_grpc()),
+        _ if is_of_grpc_family(&head.headers) => refuse(&front, &unsupported_grpc()),
         Some(routes) => find(&core, &front, routes, &head, &mut body).await,
-        None => reply::failed(&unavailable(&front)),
+        None => refuse(&front, &unavailable(&front)),
     };
     if let Some(unread) = body {
         read::discard(&head.headers, unread).await;
@@ -102,12 +102,17 @@ async fn find<R: Router>(
         Ok(None) => {}
         Err(status) => return reply::failed(&status),
     }
-    InFlight::begin(&front.unknown).outcome(Some(Code::NotFound));
     match found {
-        Found::MethodNotAllowed { allow } => method_not_allowed(&head.method, path, &allow),
-        Found::Malformed { reason } => reply::failed(&Status::new(Code::InvalidArgument, reason)),
-        Found::Found(_) | Found::NotFound => reply::failed(&Status::new(Code::NotFound, nothing_at(path))),
+        Found::MethodNotAllowed { allow } => method_not_allowed(front, &head.method, path, &allow),
+        Found::Malformed { reason } => refuse(front, &Status::new(Code::InvalidArgument, reason)),
+        Found::Found(_) | Found::NotFound => refuse(front, &Status::new(Code::NotFound, nothing_at(path))),
     }
+}
+
+/// Answers a request that nobody takes, and counts it.
+fn refuse(front: &CoreFront, status: &Status) -> Response<Body> {
+    InFlight::begin(&front.unknown).outcome(Some(status.code));
+    reply::failed(status)
 }
 
 /// Runs a call and counts it.
@@ -259,8 +264,8 @@ fn unavailable(front: &CoreFront) -> Status {
     Status::new(Code::Unavailable, reason.to_owned())
 }
 
-fn method_not_allowed(method: &Method, path: &str, allow: &str) -> Response<Body> {
-    let mut response = reply::failed(&not_allowed(method, path, allow));
+fn method_not_allowed(front: &CoreFront, method: &Method, path: &str, allow: &str) -> Response<Body> {
+    let mut response = refuse(front, &not_allowed(method, path, allow));
     if let Ok(allow) = HeaderValue::try_from(allow) {
         response.headers_mut().insert(ALLOW, allow);
     }

@@ -110,8 +110,16 @@ impl Client {
         &self,
         request: http::request::Builder,
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
-        let mut sender = self.send.clone().ready().await.unwrap();
-        sender.send_request(request.body(()).unwrap(), false).unwrap()
+        self.try_open_request(request).await.unwrap()
+    }
+
+    /// The same on a connection that may be over.
+    pub async fn try_open_request(
+        &self,
+        request: http::request::Builder,
+    ) -> Result<(h2::client::ResponseFuture, h2::SendStream<Bytes>), h2::Error> {
+        let mut sender = self.send.clone().ready().await?;
+        sender.send_request(request.body(()).unwrap(), false)
     }
 }
 
