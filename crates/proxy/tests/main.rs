@@ -18,6 +18,7 @@ mod life;
 mod load;
 mod metrics;
 mod misbehaviour;
+mod observed;
 mod routing;
 mod sdk_functions;
 mod security;

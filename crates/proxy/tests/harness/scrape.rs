@@ -1,6 +1,6 @@
 //! What a proxy shows to Prometheus, read as Prometheus reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cloudstate_proxy::Event;
 
@@ -10,6 +10,16 @@ use super::{Http, Proxy};
 pub(crate) struct Scrape {
     text: String,
     pub(crate) samples: Vec<Sample>,
+    /// By name, as the comments have it.
+    pub(crate) families: BTreeMap<String, Family>,
+}
+
+/// What the comments say of a metric.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Family {
+    /// `counter`, `gauge` or `histogram`.
+    pub(crate) kind: String,
+    pub(crate) help: String,
 }
 
 /// One line.
@@ -49,8 +59,9 @@ impl Proxy {
 }
 
 impl Scrape {
-    fn read(text: String) -> Self {
+    pub(crate) fn read(text: String) -> Self {
         Scrape {
+            families: families(&text),
             samples: text
                 .lines()
                 .filter(|line| !line.starts_with('#'))
@@ -75,6 +86,43 @@ impl Scrape {
             .value
     }
 
+    /// What samples of this name are: `counter`, as are the sum and the count of a histogram, `gauge`, or `bucket`.
+    pub(crate) fn kind(&self, name: &str) -> Option<String> {
+        let family = self.families.get(name).map(|family| family.kind.clone());
+        let of_histogram = |suffix: &str, kind: &str| {
+            let family = self.families.get(name.strip_suffix(suffix)?)?;
+            (family.kind == "histogram").then(|| kind.to_owned())
+        };
+        family
+            .filter(|kind| kind != "histogram")
+            .or_else(|| of_histogram("_bucket", "bucket"))
+            .or_else(|| of_histogram("_sum", "counter"))
+            .or_else(|| of_histogram("_count", "counter"))
+    }
+
+    /// The family that samples of this name belong to.
+    pub(crate) fn family<'a>(&self, name: &'a str) -> &'a str {
+        let suffixes = ["_bucket", "_sum", "_count"];
+        let mut stripped = suffixes.iter().filter_map(|suffix| name.strip_suffix(suffix));
+        let histogram =
+            stripped.find(|family| self.families.get(*family).is_some_and(|f| f.kind == "histogram"));
+        histogram.unwrap_or(name)
+    }
+
+    /// The labels of samples of this name.
+    pub(crate) fn labels(&self, name: &str) -> BTreeSet<String> {
+        let samples = self.samples.iter().filter(|sample| sample.name == name);
+        samples.flat_map(|sample| sample.labels.keys().cloned()).collect()
+    }
+
+    /// The values of a label in samples of this name.
+    pub(crate) fn values(&self, name: &str, label: &str) -> BTreeSet<&str> {
+        let samples = self.samples.iter().filter(|sample| sample.name == name);
+        samples
+            .filter_map(|sample| sample.labels.get(label).map(String::as_str))
+            .collect()
+    }
+
     /// The value of the metric of an event sourced service.
     pub(crate) fn log(&self, name: &str) -> f64 {
         self.value(
@@ -82,6 +130,19 @@ impl Scrape {
             &[("entity_name", "log")],
         )
     }
+}
+
+fn families(text: &str) -> BTreeMap<String, Family> {
+    let mut families = BTreeMap::<String, Family>::new();
+    for line in text.lines() {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            families.entry(name.to_owned()).or_default().help = help.to_owned();
+        }
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            families.entry(name.to_owned()).or_default().kind = kind.to_owned();
+        }
+    }
+    families
 }
 
 fn sample(line: &str) -> Sample {
