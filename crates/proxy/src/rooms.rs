@@ -20,6 +20,8 @@ pub(crate) fn runtime(config: &Config) -> cloudstate_runtime::Options {
         max_active: config.entity.max_active,
         max_in_flight: config.runtime.max_in_flight,
         max_in_flight_bytes: config.runtime.max_queued_bytes.bytes(),
+        max_delay: config.runtime.max_delay,
+        min_in_flight: config.runtime.min_in_flight,
         forward_limit: config.runtime.forward_limit as usize,
         ..cloudstate_runtime::Options::default()
     }

@@ -19,6 +19,7 @@ mod load;
 mod metrics;
 mod misbehaviour;
 mod observed;
+mod overload;
 mod routing;
 mod sdk_functions;
 mod security;

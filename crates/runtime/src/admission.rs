@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::method_limit::Limits;
 use crate::metrics::Shed;
 use crate::{CallError, Options};
 
@@ -16,6 +17,8 @@ pub(crate) struct Admission {
     max_calls: usize,
     max_bytes: usize,
     retry_after: std::time::Duration,
+    /// Of each method, by the delay of the function.
+    pub(crate) limits: Limits,
     /// Signalled when the last call ends.
     none: Notify,
 }
@@ -35,6 +38,7 @@ impl Admission {
             max_calls: options.max_in_flight,
             max_bytes: options.max_in_flight_bytes,
             retry_after: options.retry_after,
+            limits: Limits::default(),
             none: Notify::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use cloudstate_catalog::{Catalog, EntityKind, Service};
+use cloudstate_catalog::{Catalog, EntityKind, Method, Service};
 use cloudstate_entity::{Command, EventSourced, ValueEntity};
 use cloudstate_function::Link;
 use cloudstate_store::{EntityKey, Store};
@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+use crate::context::Context;
 use crate::drive;
+use crate::method_limit::{KnownLimits, MethodLimit};
 use crate::metrics::{CoreMetrics, Group, Shed};
 use crate::passivation::Passivation;
 use crate::registry::{Registry, Served, Waiter};
@@ -334,9 +336,25 @@ impl Core {
             service: service.clone(),
             passivation: service.passivation.unwrap_or(self.options().passivation_timeout),
             metrics: self.0.metrics.service(group, name),
+            limits: KnownLimits::default(),
         });
         served.push(new.clone());
         new
+    }
+
+    /// The limit of a method; `None` if there is none by configuration.
+    pub(crate) fn limit(&self, served: &Served, method: &Arc<Method>) -> Option<Arc<MethodLimit>> {
+        let options = self.options();
+        if options.max_delay.is_zero() {
+            return None;
+        }
+        let all = &self.0.shared.admission.limits;
+        Some(served.limits.of(method, all, options))
+    }
+
+    /// Whether a command would wait too long in the function. What follows from a command that was let in is let in too.
+    pub(crate) fn is_delayed(&self, limit: &MethodLimit, context: &Context) -> bool {
+        limit.is_full() && context.length() == 0 && self.0.shared.in_flight() > self.options().min_in_flight
     }
 
     /// Tells the function, and the log, what it did wrong. Dropped from the way to the function when too many wait.

@@ -29,6 +29,13 @@ type Actions<K> = Vec<Action<K, Waiter>>;
 /// Gives a command to its entity, which is activated if need be.
 pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: &Rc<Served>, mut command: Command<Waiter>) {
     served.metrics.received.inc();
+    if let Some(limit) = core.limit(served, &command.caller.method) {
+        if core.is_delayed(&limit, &command.caller.context) {
+            let text = limit.refusal_text(core.options());
+            return refuse(core, served, command, Shed::Delay, text);
+        }
+        command.caller.place = Some(limit.begin());
+    }
     let entities = K::of(&core.0);
     let slot = match entities.registry.get(&key) {
         Some(slot) => slot,
@@ -38,7 +45,7 @@ pub(crate) fn offer<K: Held>(core: &Core, key: EntityKey, served: &Rc<Served>, m
                 entities.registry.insert(slot.clone());
                 slot
             }
-            Err(error) => return refuse(core, served, command, error),
+            Err(error) => return refuse(core, served, command, Shed::ActiveEntities, error),
         },
     };
     if slot.driven.get() {
@@ -77,8 +84,8 @@ fn shed(core: &Core, served: &Served, why: Shed) {
     served.metrics.completed.inc();
 }
 
-fn refuse(core: &Core, served: &Served, command: Command<Waiter>, text: String) {
-    shed(core, served, Shed::ActiveEntities);
+fn refuse(core: &Core, served: &Served, command: Command<Waiter>, why: Shed, text: String) {
+    shed(core, served, why);
     let refusal = TurnError::NotCommitted {
         reason: text,
         overloaded: true,
@@ -164,6 +171,8 @@ struct Driver<K: Stored> {
     loading: bool,
     /// Whether the function has a command in hand.
     turning: bool,
+    /// How long the function took for it, once it has answered.
+    processed: Option<Duration>,
     /// The turn of a command that is traced.
     turn: Option<Box<TurnSpan>>,
     /// Of the command that an activation is for, if it is traced.
@@ -185,6 +194,7 @@ async fn drive<K: Held>(core: Core, slot: Rc<Slot<K>>, mut actions: Actions<K>) 
         received: now,
         loading: false,
         turning: false,
+        processed: None,
         turn: None,
         activating: Context::default(),
     };
@@ -238,7 +248,9 @@ impl<K: Held> Driver<K> {
             Ok(message) => {
                 let input = received::<K>(message);
                 if matches!(input, Input::Message(_)) {
-                    self.slot.served.metrics.processed(self.latest - self.began);
+                    let took = self.latest - self.began;
+                    self.processed = Some(took);
+                    self.slot.served.metrics.processed(took);
                     if let Some(turn) = &mut self.turn {
                         turn.replied(self.latest.into_std());
                     }
@@ -313,6 +325,7 @@ impl<K: Held> Driver<K> {
     fn turn_started(&mut self) {
         self.arm(self.core.options().turn_timeout);
         self.turning = true;
+        self.processed = None;
         let mut activation = self.slot.activation.borrow_mut();
         let Some(waiter) = activation.caller_mut() else {
             return;
@@ -370,12 +383,22 @@ impl<K: Held> Driver<K> {
         metrics.total_time.observe_time(self.latest - received);
         if std::mem::take(&mut self.turning) {
             metrics.turn.observe_time(self.latest - self.began);
+            self.limit_learns(&waiter);
         }
         if let Some(turn) = self.turn.take() {
             let times = (self.began.into_std(), self.latest.into_std());
             turn.end(&waiter.method, &self.slot.key, &result, times);
         }
         deliver(&self.core, waiter, result);
+    }
+
+    /// Tells the method's limit how long the function took.
+    fn limit_learns(&mut self, waiter: &Waiter) {
+        if let Some(took) = self.processed.take()
+            && let Some(limit) = self.core.limit(&self.slot.served, &waiter.method)
+        {
+            limit.answered(took, self.latest);
+        }
     }
 
     async fn open(&mut self) -> Input<K, Waiter> {
@@ -542,6 +565,7 @@ pub(crate) fn waiter(
             answer,
             method,
             context,
+            place: None,
             stash: None,
         },
         answered,

@@ -23,6 +23,11 @@ pub struct Options {
     pub max_in_flight: usize,
     /// Bytes of requests in progress on this node; further ones get `UNAVAILABLE`.
     pub max_in_flight_bytes: usize,
+    /// How much longer a command may take in the function than without load: then further ones of the same method get
+    /// `UNAVAILABLE`. The time without load is allowed once more if it is longer. Zero: no matter how long.
+    pub max_delay: Duration,
+    /// While no more calls of clients are in progress on this node, `max_delay` refuses none.
+    pub min_in_flight: usize,
     /// How often a command may be forwarded, or cause a side effect that causes another, before it is taken for a
     /// circle.
     pub forward_limit: usize,
@@ -47,6 +52,8 @@ impl Default for Options {
             max_active: 1_000_000,
             max_in_flight: 10_000,
             max_in_flight_bytes: 256 << 20,
+            max_delay: Duration::from_millis(50),
+            min_in_flight: 32,
             forward_limit: 16,
             max_effects: 1_000,
             replay_page_bytes: 256 << 10,

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::method_limit::{KnownLimits, Place};
 use crate::metrics::ServiceMetrics;
 use crate::stored::Stored;
 
@@ -22,6 +23,8 @@ pub(crate) struct Waiter {
     /// What was called, and on whose behalf: side effects continue from here.
     pub(crate) method: Arc<Method>,
     pub(crate) context: Context,
+    /// Among the commands of its method that are in progress, once it is on the core of its entity.
+    pub(crate) place: Option<Place>,
     /// While the command waits for another one.
     pub(crate) stash: Option<Box<Stash>>,
 }
@@ -61,6 +64,7 @@ pub(crate) struct Served {
     pub(crate) service: Arc<Service>,
     pub(crate) passivation: std::time::Duration,
     pub(crate) metrics: Arc<ServiceMetrics>,
+    pub(crate) limits: KnownLimits,
 }
 
 /// One entity: its machine, and its stream while no task drives it.

@@ -190,10 +190,18 @@ impl Core {
         deadline: Option<Instant>,
         context: Context,
     ) -> Result<Replies, CallError> {
+        let limit = self.limit(&self.served(&method.service), &method);
+        let place = match &limit {
+            Some(limit) if self.is_delayed(limit, &context) => {
+                self.0.metrics.shed(Shed::Delay);
+                return Err(limit.refusal(self.options()));
+            }
+            limit => limit.as_ref().map(|limit| limit.begin()),
+        };
         let mut call = FunctionCall::begin(self, &method, &context);
         let command = unary_command(&method, payload, context.write(metadata));
-        let limit = call.began + self.options().turn_timeout;
-        let by = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let latest = call.began + self.options().turn_timeout;
+        let by = deadline.map_or(latest, |deadline| deadline.min(latest));
         let response: ActionResponse = self
             .0
             .link
@@ -201,7 +209,11 @@ impl Core {
             .await
             .map_err(|error| call.failed(link_error(error)))?;
         call.answered(&response);
-        drop(call);
+        if let Some(limit) = limit {
+            let now = Instant::now();
+            limit.answered(now - call.began, now);
+        }
+        drop((call, place));
         let answer = self
             .settle_effects(action::answer(response), &method, &context)
             .await;

@@ -27,10 +27,12 @@ pub(crate) enum Shed {
     ActiveEntities,
     /// Too much waits for the store.
     StoreQueue,
+    /// The function takes too long.
+    Delay,
 }
 
 /// The label of each reason, in the order of [`Shed`].
-const SHED_REASONS: [&str; 7] = [
+const SHED_REASONS: [&str; 8] = [
     "max_in_flight",
     "max_queued_bytes",
     "draining",
@@ -38,6 +40,7 @@ const SHED_REASONS: [&str; 7] = [
     "entity_queue",
     "max_active",
     "store_queue",
+    "max_delay",
 ];
 
 /// The cells of one core.

@@ -90,6 +90,11 @@ impl Collector for Metrics {
             return Ok(());
         };
         page.gauge(
+            "cloudstate_runtime_limited_methods",
+            "Methods that the function does not keep up with, so that their commands are limited",
+            admission.limits.in_force() as u64,
+        )?;
+        page.gauge(
             "cloudstate_runtime_calls_in_flight",
             "Calls of clients in progress",
             admission.in_flight() as u64,
