@@ -1,5 +1,5 @@
 //! Generates messages and traits from the `.proto` files.
 
 fn main() -> Result<(), cloudstate_sdk_build::Error> {
-    cloudstate_sdk_build::compile(&["proto/tally.proto"], &["proto"])
+    cloudstate_sdk_build::compile(&["proto/tally.proto", "proto/limited.proto"], &["proto"])
 }

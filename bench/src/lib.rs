@@ -10,8 +10,10 @@
 //! cost is what the hop costs, whoever makes it. They check nothing and keep nothing.
 
 pub mod latencies;
+pub mod limited;
 pub mod load;
 pub mod metrics;
+pub mod open_loop;
 pub mod process;
 pub mod raw_hop;
 pub mod raw_stream;

@@ -73,13 +73,32 @@ impl Connection {
     /// # Errors
     /// The call failed, or its status is not OK.
     pub async fn unary(&self, path: &str, request: Bytes) -> Result<BytesMut> {
+        let (answer, trailers) = self.exchange(path, request).await?;
+        ensure!(
+            status(&trailers)? == 0,
+            "grpc-status {:?}: {:?}",
+            trailers.get("grpc-status"),
+            trailers.get("grpc-message")
+        );
+        Ok(answer)
+    }
+
+    /// As [`unary`](Self::unary), for calls that may fail: returns the status.
+    ///
+    /// # Errors
+    /// The call has no status.
+    pub async fn status(&self, path: &str, request: Bytes) -> Result<u32> {
+        let (_, trailers) = self.exchange(path, request).await?;
+        status(&trailers)
+    }
+
+    async fn exchange(&self, path: &str, request: Bytes) -> Result<(BytesMut, HeaderMap)> {
         let (response, mut send) = self.start(path)?;
         send.send_data(request, true)?;
         let (head, mut body) = response.await?.into_parts();
         let answer = all_of(&mut body).await?;
         let trailers = body.trailers().await?;
-        check_status(trailers.as_ref().unwrap_or(&head.headers))?;
-        Ok(answer)
+        Ok((answer, trailers.unwrap_or(head.headers)))
     }
 
     /// Sends an HTTP request, with a body of JSON unless it is empty, and checks that the status is 200.
@@ -116,14 +135,9 @@ async fn all_of(body: &mut RecvStream) -> Result<BytesMut> {
     Ok(all)
 }
 
-fn check_status(trailers: &HeaderMap) -> Result<()> {
+fn status(trailers: &HeaderMap) -> Result<u32> {
     let status = trailers.get("grpc-status").context("no grpc-status")?;
-    ensure!(
-        status == "0",
-        "grpc-status {status:?}: {:?}",
-        trailers.get("grpc-message")
-    );
-    Ok(())
+    Ok(status.to_str()?.parse()?)
 }
 
 /// A bidirectional stream.
