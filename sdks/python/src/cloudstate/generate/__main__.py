@@ -1,0 +1,5 @@
+"""Runs the command as a module."""
+
+from cloudstate.generate import main
+
+main()
