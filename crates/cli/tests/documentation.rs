@@ -16,12 +16,13 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("a readable document")
 }
 
-/// README.md and the like: at the top, in each sample and bench, and everything below docs/.
+/// README.md and the like: at the top, in each sample, SDK and bench, and everything below docs/.
 fn documents() -> Vec<PathBuf> {
     let root = root();
-    let samples = fs::read_dir(root.join("samples")).expect("the samples");
     let mut directories = vec![root.clone(), root.join("bench")];
-    directories.extend(samples.map(|entry| entry.expect("an entry").path()));
+    for parent in ["samples", "samples/python", "sdks"] {
+        directories.extend(entries(&root.join(parent)));
+    }
     let mut found = Vec::new();
     for directory in directories {
         found.extend(markdown_in(&directory));

@@ -1,0 +1,6 @@
+"""A shopping cart as an event sourced entity.
+
+```
+  AddItem ──▶ ShoppingCartEntity ──emit──▶ ItemAdded ──▶ apply
+```
+"""
