@@ -26,7 +26,7 @@ class SumsHandlers(SumsAction):
     async def add(self, command: Pair, ctx: Context) -> Reply[Count]:
         match command.left:
             case -1:
-                raise Failure("not today").with_effect(FORGET).with_synchronous_effect(FORGET)
+                raise Failure("not today").with_effect(FORGET).with_effect(FORGET, synchronous=True)
             case -2:
                 raise KeyError("bug")
             case -3:

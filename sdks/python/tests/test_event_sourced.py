@@ -59,7 +59,7 @@ class CounterEntity(CounterEventSourced[Increased | WasReset], Snapshots[Count])
             raise KeyError("bug")
         effect = Counter.get(GetRequest(counter_id="other"))
         reply = Reply(Count(value=self.value), ctx.metadata)
-        return reply.with_effect(effect).with_synchronous_effect(effect)
+        return reply.with_effect(effect).with_effect(effect, synchronous=True)
 
     def get(self, command: GetRequest, ctx: Context[Event]) -> Any:
         match command.counter_id:

@@ -48,13 +48,12 @@ class Reply(Generic[O_co]):
         """Returns this with metadata for the client."""
         return replace(self, metadata=metadata)
 
-    def with_effect(self, call: Call[Any]) -> Reply[O_co]:
-        """Returns this with a side effect: a command that runs once this one is durable. The answer does not wait."""
-        return replace(self, effects=(*self.effects, call.to_effect(False)))
+    def with_effect(self, call: Call[Any], *, synchronous: bool = False) -> Reply[O_co]:
+        """Returns this with a side effect: a command that runs once this one is durable.
 
-    def with_synchronous_effect(self, call: Call[Any]) -> Reply[O_co]:
-        """Returns this with a side effect that the answer waits for. Its failure does not fail this command."""
-        return replace(self, effects=(*self.effects, call.to_effect(True)))
+        The answer to the client waits for it only if it is synchronous. Its failure does not fail this command.
+        """
+        return replace(self, effects=(*self.effects, call.to_effect(synchronous)))
 
 
 class Failure(Exception):  # noqa: N818 - it is an answer to the client, and the protocol's word for it
@@ -69,13 +68,9 @@ class Failure(Exception):  # noqa: N818 - it is an answer to the client, and the
         self.description = description
         self.effects = effects
 
-    def with_effect(self, call: Call[Any]) -> Failure:
+    def with_effect(self, call: Call[Any], *, synchronous: bool = False) -> Failure:
         """Returns this with a side effect. Only actions keep it: a declined command of an entity has none."""
-        return Failure(self.description, effects=(*self.effects, call.to_effect(False)))
-
-    def with_synchronous_effect(self, call: Call[Any]) -> Failure:
-        """Returns this with a side effect that the answer waits for. Only actions keep it."""
-        return Failure(self.description, effects=(*self.effects, call.to_effect(True)))
+        return Failure(self.description, effects=(*self.effects, call.to_effect(synchronous)))
 
 
 Answer: TypeAlias = T | Reply[T] | Awaitable[T | Reply[T]]
