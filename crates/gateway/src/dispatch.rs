@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use crate::body::Body;
 use crate::front::CoreFront;
 use crate::gateway::Core;
-use crate::metrics::Protocol;
+use crate::metrics::{InFlight, Protocol};
+use crate::site::code_of;
 use crate::web::grpc_web;
 use crate::{grpc, transcode};
 
@@ -41,13 +42,14 @@ async fn from_the_web<R: Router>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let cors = &core.options.cors;
-    if let Some(answer) = cors.preflight(request.method(), request.headers()) {
-        return answer;
-    }
-    let origin = request.headers().get(ORIGIN).cloned();
     let form = grpc_web::Form::of(request.headers());
     let protocol = form.map_or(Protocol::Http, |_| Protocol::GrpcWeb);
     core.metrics.connections.request(protocol);
+    if let Some(answer) = cors.preflight(request.method(), request.headers()) {
+        InFlight::begin(&front.preflight).outcome(code_of(answer.status()));
+        return answer;
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
     let mut response = match form {
         Some(form) => grpc_web::serve(core.clone(), front, form, request).await,
         None => transcode::serve(core.clone(), front, request).await,

@@ -79,6 +79,9 @@ pub(crate) struct CoreFront {
     by_path: HashMap<Arc<str>, Rc<Route>>,
     /// Counts what has no route.
     pub(crate) unknown: Arc<MethodCounters>,
+    /// Count what is answered before anybody looks for a route.
+    pub(crate) preflight: Arc<MethodCounters>,
+    pub(crate) probe: Arc<MethodCounters>,
     /// Count what is served beside the function.
     pub(crate) site: site::Counters,
 }
@@ -124,11 +127,13 @@ impl CoreFront {
                 );
             }
         }
-        let unknown = metrics.method(&"".into(), &"unknown".into());
+        let beside = |name: &str| metrics.method(&"".into(), &name.into());
         CoreFront {
             shared,
             by_path,
-            unknown,
+            unknown: beside("unknown"),
+            preflight: beside("preflight"),
+            probe: beside("probe"),
             site: site::Counters::new(metrics),
         }
     }

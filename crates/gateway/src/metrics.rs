@@ -61,8 +61,9 @@ type Labels = (Arc<str>, Arc<str>);
 /// | `cloudstate_gateway_tls_handshake_failures_total` | counter | `reason` |
 /// | `cloudstate_gateway_refused_callers_total` | counter | `reason` |
 ///
-/// Requests for no known method count under an empty `service` and the method `unknown`; those for static files and for
-/// the OpenAPI document, under an empty `service` and the methods `static` and `openapi`.
+/// Requests for no known method count under an empty `service` and the method `unknown`; those for static files, for the
+/// OpenAPI document, of browsers that ask whether they may call, and of Knative's probe, under an empty `service` and the
+/// methods `static`, `openapi`, `preflight` and `probe`.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     shared: Arc<Shared>,

@@ -85,9 +85,12 @@ pub(crate) async fn answer<R>(
     }
 }
 
-fn code_of(status: http::StatusCode) -> Option<Code> {
+/// The code that an answer counts under which is no answer of a method.
+pub(crate) fn code_of(status: http::StatusCode) -> Option<Code> {
     match status.as_u16() {
         ..400 => None,
+        400 => Some(Code::InvalidArgument),
+        403 => Some(Code::PermissionDenied),
         412 => Some(Code::FailedPrecondition),
         416 => Some(Code::OutOfRange),
         _ => Some(Code::Internal),

@@ -95,6 +95,7 @@ async fn find<R: Router>(
     }
     // The probe comes after the function's own endpoints, whatever their path.
     if let Some(response) = probe::answer(&head.headers) {
+        InFlight::begin(&front.probe).outcome(site::code_of(response.status()));
         return response;
     }
     match site::answer(core, &front.site, routes, head).await {

@@ -13,7 +13,7 @@ const PARTS: [(&str, &str, &str); 12] = [
     (
         "cloudstate_gateway_",
         "Clients",
-        "The client port. Requests that no method takes count under an empty `service` and the method `unknown`; those for static files and for the OpenAPI document under `static` and `openapi`. So callers cannot make series.",
+        "The client port. Requests that no method takes count under an empty `service` and the method `unknown`; those for static files, for the OpenAPI document, of browsers that ask whether a page may call (CORS), and of Knative's probe under `static`, `openapi`, `preflight` and `probe`. So callers cannot make series.",
     ),
     (
         "cloudstate_runtime_",
