@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::Count;
 
-/// Upper bounds for times, in microseconds: from below a local call to beyond any patience. They hold all bounds of
+/// Upper bounds for times, in microseconds: from below a local call to the time that a command has by default. They hold all bounds of
 /// the original's histograms (proxy specification §16), so that queries by `le` go on.
 pub const TIMES_US: &[u64] = &[
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000,
-    1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000,
+    1_000_000, 2_500_000, 5_000_000, 7_500_000, 10_000_000, 30_000_000, 60_000_000,
 ];
 
 /// A histogram that one thread writes and any thread reads.
