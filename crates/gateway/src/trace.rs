@@ -25,24 +25,24 @@ struct Http {
 }
 
 impl Traced {
-    /// Begins, in the trace that the caller names or in a new one.
-    pub(crate) fn begin(tracer: &Tracer, head: &Parts) -> Box<Self> {
-        Box::new(Traced {
-            trace: tracer.begin(caller(&head.headers)),
-            http: None,
-        })
+    /// Begins, in the trace that the caller names or in a new one. Without a tracer, the caller's is passed on.
+    pub(crate) fn begin(tracer: Option<&Tracer>, head: &Parts) -> Option<Box<Self>> {
+        let caller = caller(&head.headers);
+        let trace = match tracer {
+            Some(tracer) => tracer.begin(caller),
+            None => Trace::passed_on(caller?),
+        };
+        Some(Box::new(Traced { trace, http: None }))
     }
 
     /// The same for a request that is not gRPC.
-    pub(crate) fn begin_http(tracer: &Tracer, head: &Parts) -> Box<Self> {
-        let http = Http {
+    pub(crate) fn begin_http(tracer: Option<&Tracer>, head: &Parts) -> Option<Box<Self>> {
+        let mut traced = Self::begin(tracer, head)?;
+        traced.http = traced.trace.is_sampled().then(|| Http {
             method: head.method.as_str().into(),
             path: head.uri.path().into(),
-        };
-        Box::new(Traced {
-            trace: tracer.begin(caller(&head.headers)),
-            http: Some(http),
-        })
+        });
+        Some(traced)
     }
 
     pub(crate) fn trace(&self) -> &Arc<Trace> {

@@ -428,6 +428,15 @@ fn without_a_collector_the_callers_context_is_passed_on_as_it_is() {
         function.saw(&format!("call traced by {PARENT}")).await;
         client.call_with(CELL, &headers, &add("c", "a")).await;
         function.saw(&format!("c traced by {PARENT}")).await;
+        // Those that follow too: the functions of one chain may be traced without us.
+        let effect = add("e", "x").effect(CELL, add("f", "x"), true);
+        let request = add("j", "").forward(CELL, effect);
+        client.call_with(JOB, &headers, &request).await;
+        for entity in ["e", "f"] {
+            function.saw(&format!("{entity} traced by {PARENT}")).await;
+        }
+        client.text(CELL, add("g", "x")).await;
+        assert!(!function.log().iter().any(|line| line.starts_with("g traced")));
     });
 }
 

@@ -125,9 +125,11 @@ impl Context {
         self.traced().map(|traced| traced.trace.id())
     }
 
-    /// Puts the trace into metadata for the function. What the metadata says of another one is replaced.
+    /// Puts the trace into metadata for the function. What the metadata says of another one is replaced, unless this
+    /// process takes no part in the trace: then the function, which may, knows better.
     pub(crate) fn write(&self, mut metadata: Metadata) -> Metadata {
-        if let Some(traced) = self.traced() {
+        let known = |traced: &&Traced| traced.trace.is_passed_on() && metadata.get(TRACEPARENT).is_some();
+        if let Some(traced) = self.traced().filter(|traced| !known(traced)) {
             metadata.set(TRACEPARENT, traced.trace.parent_of(traced.function));
             metadata.remove(TRACESTATE);
             if let Some(state) = traced.trace.state() {

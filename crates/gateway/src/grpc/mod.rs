@@ -70,8 +70,8 @@ pub(crate) fn serve<R: Router, B: RequestBody>(
         let status = unknown_method(front, head.uri.path());
         return Either::Left(ready(reply::failed(&status, &mut in_flight)));
     };
-    let tracer = core.options.tracer.as_ref().filter(|_| route.is_traced());
-    let traced = tracer.map(|tracer| Traced::begin(tracer, &head));
+    let tracer = core.options.tracer.as_ref();
+    let traced = route.is_traced().then(|| Traced::begin(tracer, &head)).flatten();
     let mut in_flight = InFlight::begin(&route.counters).traced(traced);
     match Accepted::read(&core, front, route, &head, body) {
         Ok(mut accepted) => {

@@ -125,8 +125,7 @@ async fn call<R: Router>(
     head: &Parts,
     body: &mut Option<Incoming>,
 ) -> Response<Body> {
-    let tracer = core.options.tracer.as_ref();
-    let traced = tracer.map(|tracer| Traced::begin_http(tracer, head));
+    let traced = Traced::begin_http(core.options.tracer.as_ref(), head);
     let mut in_flight = InFlight::begin(&route.counters).traced(traced);
     let binding = found.binding;
     let fault = Fault::default();

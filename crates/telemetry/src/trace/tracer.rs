@@ -65,7 +65,7 @@ impl Tracer {
             root: ids.span(),
             began: Instant::now(),
             began_unix_ns: unix_ns(),
-            tracer: self.clone(),
+            tracer: Some(self.clone()),
         })
     }
 
@@ -100,10 +100,30 @@ pub struct Trace {
     /// One pair of clocks for all spans, so that the system's clock may be set without tearing them apart.
     began: Instant,
     began_unix_ns: u64,
-    tracer: Tracer,
+    /// `None`: this process takes no part in it.
+    tracer: Option<Tracer>,
 }
 
 impl Trace {
+    /// A trace that this process takes no part in: whoever is called on its behalf is told what the caller told.
+    pub fn passed_on(caller: Caller) -> Arc<Trace> {
+        Arc::new(Trace {
+            id: caller.trace,
+            sampled: caller.sampled,
+            caller: Some(caller.span),
+            state: caller.state,
+            root: caller.span,
+            began: Instant::now(),
+            began_unix_ns: 0,
+            tracer: None,
+        })
+    }
+
+    /// Whether this process takes no part in it.
+    pub fn is_passed_on(&self) -> bool {
+        self.tracer.is_none()
+    }
+
     /// Its id.
     pub fn id(&self) -> TraceId {
         self.id
@@ -121,7 +141,7 @@ impl Trace {
 
     /// Whether its spans are recorded.
     pub fn is_sampled(&self) -> bool {
-        self.sampled
+        self.sampled && self.tracer.is_some()
     }
 
     /// What tracing systems pass on.
@@ -134,9 +154,10 @@ impl Trace {
         write_parent(self.id, span, self.sampled)
     }
 
-    /// An id for one more span.
+    /// An id for one more span; of a trace that is only passed on, the caller's.
     pub fn next_span(&self) -> SpanId {
-        self.tracer.shared.ids.span()
+        let tracer = self.tracer.as_ref();
+        tracer.map_or(self.root, |tracer| tracer.shared.ids.span())
     }
 
     /// The root, if it is recorded.
@@ -156,7 +177,7 @@ impl Trace {
         is_parent_remote: bool,
         name: String,
     ) -> Option<Span<'_>> {
-        self.sampled.then(|| Span {
+        self.is_sampled().then(|| Span {
             trace: self,
             span: Finished {
                 trace: self.id,
@@ -186,8 +207,9 @@ impl Trace {
     }
 
     pub(super) fn record(&self, span: Finished) {
-        let counts = &self.tracer.shared.counts;
-        let outcome = match self.tracer.queue.try_send(span) {
+        let Some(tracer) = &self.tracer else { return };
+        let counts = &tracer.shared.counts;
+        let outcome = match tracer.queue.try_send(span) {
             Ok(()) => &counts.queued,
             Err(_) => &counts.dropped,
         };
@@ -258,6 +280,19 @@ mod tests {
         assert!(trace.root_span("call".to_owned()).is_none());
         assert!(trace.parent_of(trace.root()).ends_with("-00"));
         assert_eq!(taken(&mut spans), []);
+    }
+
+    #[test]
+    fn what_is_passed_on_is_told_as_it_was() {
+        for flags in ["00", "01"] {
+            let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+            let caller = Caller::read(parent.as_bytes(), [&b"a=1"[..]]).unwrap();
+            let trace = Trace::passed_on(caller);
+            assert!(trace.is_passed_on() && !trace.is_sampled());
+            assert_eq!(trace.parent_of(trace.next_span()), parent);
+            assert_eq!(trace.state(), Some("a=1"));
+            assert!(trace.root_span("call".to_owned()).is_none());
+        }
     }
 
     #[test]
