@@ -124,6 +124,7 @@ fn connections_that_end_early_are_counted_by_reason() {
             shows(&server.metrics, &[&line]).await;
         }
         // Streams that are opened and reset faster than anybody can look at them.
+        let server = serve(willing(), Options::default()).await;
         let client = connect(server.port).await;
         for _ in 0..100_000 {
             let request = client.grpc("/shop.Cart/Plain");
