@@ -1,6 +1,7 @@
 //! Who calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudstate_protocol::Metadata;
 
@@ -11,6 +12,15 @@ use crate::{Certificate, Token, metadata};
 pub struct Identity {
     certificate: Option<Arc<Certificate>>,
     token: Option<Arc<Token>>,
+}
+
+/// What a caller can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// A certificate, with the connection.
+    Certificate,
+    /// A token, with the request.
+    Token,
 }
 
 /// Why a caller may not call.
@@ -43,6 +53,14 @@ impl Identity {
     /// The token of the request.
     pub fn token(&self) -> Option<&Token> {
         self.token.as_deref()
+    }
+
+    /// What ceases to hold first of all that he has shown, and when, since 1970.
+    pub fn expires(&self) -> Option<(Shown, Duration)> {
+        let token = self.token.iter().map(|token| (Shown::Token, token.expires));
+        let certificate = self.certificate.iter();
+        let certificate = certificate.map(|certificate| (Shown::Certificate, certificate.not_after));
+        token.chain(certificate).min_by_key(|(_, expires)| *expires)
     }
 
     /// Who calls, in one word: the subject of the token, else the name of the certificate.

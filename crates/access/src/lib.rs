@@ -20,7 +20,7 @@ mod token;
 mod who;
 
 pub use certificate::{Certificate, CertificateError};
-pub use identity::{Identity, Refusal};
+pub use identity::{Identity, Refusal, Shown};
 pub use metadata::is_reserved;
 pub use policy::{Policy, Thing};
 pub use rules::{Pattern, Rules};

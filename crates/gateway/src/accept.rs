@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::access::Peer;
+use crate::access::{Changed, Peer};
 use crate::dispatch;
 use crate::gateway::Core;
 use crate::options::Options;
@@ -77,6 +77,14 @@ where
         () = shutdown.cancelled() => return Ok(()),
         opened = open(&core.options, io) => opened?,
     };
+    // Who was let in by other roots is to be looked at again.
+    let outdated = opened.outdated.filter(|_| opened.certificate.is_some());
+    let outdated = async {
+        match outdated {
+            Some(changed) => changed.wait().await,
+            None => std::future::pending().await,
+        }
+    };
     let options = core.options.clone();
     let peer = opened.certificate.map(Peer);
     let service = service_fn(move |mut request| {
@@ -89,10 +97,22 @@ where
     let io = TokioIo::new(opened.io);
     if opened.is_http2 {
         let connection = http2_builder(&options).serve_connection(io, service);
-        drive(connection, &shutdown, http2::Connection::graceful_shutdown).await
+        drive(
+            connection,
+            &shutdown,
+            outdated,
+            http2::Connection::graceful_shutdown,
+        )
+        .await
     } else {
         let connection = http1_builder(&options).serve_connection(io, service);
-        drive(connection, &shutdown, http1::Connection::graceful_shutdown).await
+        drive(
+            connection,
+            &shutdown,
+            outdated,
+            http1::Connection::graceful_shutdown,
+        )
+        .await
     }
 }
 
@@ -101,6 +121,8 @@ struct Opened<I> {
     io: Rewound<Transport<I>>,
     is_http2: bool,
     certificate: Option<Arc<Certificate>>,
+    /// Tells when TLS is configured otherwise than for this connection.
+    outdated: Option<Changed>,
 }
 
 /// Shakes hands where TLS is spoken, and finds out which protocol follows.
@@ -108,12 +130,18 @@ async fn open<I>(options: &Options, io: I) -> Result<Opened<I>, Error>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut io, agreed, certificate) = match options.security.tls() {
-        None => (Transport::Plain(io), None, None),
-        Some(config) => {
+    let (mut io, agreed, certificate, outdated) = match options.security.tls() {
+        None => (Transport::Plain(io), None, None, None),
+        Some((config, outdated)) => {
             let shaken = tokio::time::timeout(options.handshake_timeout, tls::accept(config, io));
             let secured = shaken.await.map_err(|_| HandshakeError::Late)??;
-            (Transport::Tls(secured.io), secured.is_http2, secured.certificate)
+            let certificate = secured.certificate;
+            (
+                Transport::Tls(secured.io),
+                secured.is_http2,
+                certificate,
+                Some(outdated),
+            )
         }
     };
     let mut read = BytesMut::with_capacity(PREFACE.len());
@@ -131,6 +159,7 @@ where
         io: Rewound::new(read.freeze(), io),
         is_http2,
         certificate,
+        outdated,
     })
 }
 
@@ -182,7 +211,13 @@ fn http_reason(error: &hyper::Error) -> &'static str {
     }
 }
 
-async fn drive<C>(connection: C, shutdown: &CancellationToken, drain: fn(Pin<&mut C>)) -> Result<(), Error>
+/// Serves until the connection ends, or there is a reason to drain it: then its calls end, and no new one is taken.
+async fn drive<C>(
+    connection: C,
+    shutdown: &CancellationToken,
+    outdated: impl Future<Output = ()>,
+    drain: fn(Pin<&mut C>),
+) -> Result<(), Error>
 where
     C: Future<Output = hyper::Result<()>>,
 {
@@ -190,6 +225,7 @@ where
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
         () = shutdown.cancelled() => drain(connection.as_mut()),
+        () = outdated => drain(connection.as_mut()),
     }
     Ok(connection.await?)
 }

@@ -8,6 +8,7 @@
 
 mod bearer;
 mod guard;
+mod pages;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use cloudstate_access::{Certificate, Policy, Tokens};
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 
-pub(crate) use self::guard::Guard;
+pub(crate) use self::guard::{Guard, expiry};
 
 /// Who may connect and call. By default anyone, without TLS.
 ///
@@ -31,9 +32,23 @@ pub struct Security {
 }
 
 impl Security {
-    /// What new connections are served with; `None` if without TLS.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.as_ref().map(|config| config.borrow().clone())
+    /// What new connections are served with, and tells when that changes; `None` if without TLS.
+    pub(crate) fn tls(&self) -> Option<(Arc<ServerConfig>, Changed)> {
+        let mut tls = self.tls.clone()?;
+        let config = tls.borrow_and_update().clone();
+        Some((config, Changed(tls)))
+    }
+}
+
+/// Tells when the configuration of TLS is another than it was.
+pub(crate) struct Changed(watch::Receiver<Arc<ServerConfig>>);
+
+impl Changed {
+    /// Waits for it, without end if nobody can change it.
+    pub(crate) async fn wait(mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -157,6 +157,15 @@ impl Route {
         }
     }
 
+    /// Whether a call can go on without end.
+    pub(crate) fn is_streaming(&self) -> bool {
+        let of_replies = match &self.target {
+            Target::Function(method) => method.server_streaming,
+            Target::Builtin(builtin) => *builtin == Builtin::HealthWatch,
+        };
+        self.client_streaming || of_replies
+    }
+
     /// Whether calls are traced: those of probes and tools would only bury the others.
     pub(crate) fn is_traced(&self) -> bool {
         matches!(self.target, Target::Function(_))

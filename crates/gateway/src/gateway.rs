@@ -70,7 +70,11 @@ impl<R: Router> Gateway<R> {
         shutdown: CancellationToken,
     ) -> Self {
         let metrics = metrics.core();
-        let guard = Guard::new(options.security.clone(), metrics.refused.clone());
+        let guard = Guard::new(
+            options.security.clone(),
+            options.cors.clone(),
+            metrics.refused.clone(),
+        );
         let current = CoreFront::new(front.borrow().clone(), &metrics, guard.policy());
         let current = RefCell::new(Rc::new(current));
         Gateway {

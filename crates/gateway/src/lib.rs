@@ -21,6 +21,7 @@ mod base64;
 mod body;
 mod builtin;
 mod dispatch;
+mod end;
 mod front;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -136,3 +136,20 @@ fn rules_let_in_whom_they_name() {
         assert_eq!(decide(rule, &with_token), Err(Refusal::Forbidden), "{rule}");
     }
 }
+
+#[test]
+fn a_caller_is_known_as_long_as_all_that_he_has_shown_holds() {
+    let expiring = |of: Shown, seconds| {
+        let (mut certificate, mut token) =
+            ((*certificate()).clone(), (*token(json!({"sub": "ann"}))).clone());
+        match of {
+            Shown::Certificate => certificate.not_after = Duration::from_secs(seconds),
+            Shown::Token => token.expires = Duration::from_secs(seconds),
+        }
+        Identity::new(Some(Arc::new(certificate)), Some(Arc::new(token))).expires()
+    };
+    for of in [Shown::Certificate, Shown::Token] {
+        assert_eq!(expiring(of, 5), Some((of, Duration::from_secs(5))));
+    }
+    assert_eq!(Identity::default().expires(), None);
+}

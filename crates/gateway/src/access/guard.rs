@@ -10,9 +10,12 @@ use cloudstate_runtime::Code;
 use http::StatusCode;
 use http::request::Parts;
 
-use super::{Peer, Security, bearer};
+use super::{Peer, Security, bearer, pages};
+use crate::end::End;
+use crate::front::Route;
 use crate::metrics::Refused;
 use crate::status::{Challenge, Status};
+use crate::web::Cors;
 
 /// Checking a signature costs more than the rest of a call, and a client sends the same token with each one. So many good
 /// tokens are kept, of at most so many bytes; when they are full, all are forgotten.
@@ -22,6 +25,7 @@ const KEPT_TOKEN_BYTES: usize = 4096;
 /// Judges the callers of one core.
 pub(crate) struct Guard {
     security: Security,
+    cors: Cors,
     verified: RefCell<Verified>,
     refused: Arc<Refused>,
 }
@@ -37,13 +41,16 @@ struct Verified {
 enum Reason {
     Token(TokenError),
     CertificateExpired,
+    /// A page of another origin uses the certificate of its reader.
+    Forged,
     Access(Refusal),
 }
 
 impl Guard {
-    pub(crate) fn new(security: Security, refused: Arc<Refused>) -> Self {
+    pub(crate) fn new(security: Security, cors: Cors, refused: Arc<Refused>) -> Self {
         Guard {
             security,
+            cors,
             verified: RefCell::default(),
             refused,
         }
@@ -86,6 +93,9 @@ impl Guard {
                 Some(text) => Some(self.verify(&tokens.borrow(), text)?),
             },
         };
+        if certificate.is_some() && token.is_none() && pages::is_forged(head, &self.cors) {
+            return Err(Reason::Forged);
+        }
         Ok(Identity::new(certificate, token))
     }
 
@@ -120,6 +130,10 @@ impl Guard {
                 let text = "the client certificate has expired; connect anew with a valid one";
                 Status::new(Code::Unauthenticated, text).with_http(StatusCode::FORBIDDEN)
             }
+            Reason::Forged => {
+                let text = "a page of another origin may not call with the certificate of its reader";
+                Status::new(Code::PermissionDenied, text)
+            }
             Reason::Access(Refusal::Unauthenticated) if self.security.tokens.is_some() => {
                 let text = "this is not for anonymous callers; send a token as `authorization: Bearer TOKEN`";
                 Status::new(Code::Unauthenticated, text).with_challenge(Challenge::Token)
@@ -146,6 +160,7 @@ impl Reason {
         match self {
             Reason::Token(error) => error.label(),
             Reason::CertificateExpired => "expired_certificate",
+            Reason::Forged => "cross_origin",
             Reason::Access(Refusal::Unauthenticated) => "anonymous",
             Reason::Access(Refusal::Forbidden) => "forbidden",
             Reason::Access(Refusal::Internal) => "internal",
@@ -157,6 +172,13 @@ impl From<TokenError> for Reason {
     fn from(error: TokenError) -> Self {
         Reason::Token(error)
     }
+}
+
+/// When a call must have ended because of who makes it: one that streams, when what he has shown expires. One that does not
+/// ends soon by itself.
+pub(crate) fn expiry(route: &Route, caller: &Identity) -> Option<End> {
+    let (shown, expires) = caller.expires().filter(|_| route.is_streaming())?;
+    End::expiry(shown, expires.saturating_sub(now()))
 }
 
 /// Time since 1970; zero if the clock stands before.

@@ -26,14 +26,16 @@ use futures_util::StreamExt;
 use futures_util::future::Either;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 pub use self::encoding::Encoding;
 pub use self::frame::{FrameDecoder, MalformedFrame};
 pub(crate) use self::messages::{Messages, RequestBody};
 pub(crate) use self::timeout::deadline;
+use crate::access;
 use crate::body::Body;
 use crate::builtin;
+use crate::end::{End, within};
 use crate::front::{CoreFront, Route, Target};
 use crate::gateway::Core;
 use crate::metrics::InFlight;
@@ -93,6 +95,8 @@ pub(crate) struct Form {
 struct Accepted<B> {
     metadata: Metadata,
     deadline: Option<Instant>,
+    /// When it must have ended: at the deadline, or earlier.
+    end: Option<End>,
     form: Form,
     requests: Requests<B>,
     trace: Option<Arc<Trace>>,
@@ -125,9 +129,11 @@ impl<B: RequestBody> Accepted<B> {
         let deadline = timeout::deadline(&head.headers)?;
         let encoding = Encoding::of_request(&head.headers)?;
         let messages = Messages::new(body, encoding, core.options.max_request_bytes);
+        let expiry = access::expiry(route, &caller);
         Ok(Accepted {
             metadata,
             deadline,
+            end: End::first(deadline.map(End::deadline), expiry),
             form: Form { gzip_from },
             requests: match route.client_streaming {
                 true => Requests::Stream(Box::pin(UntilError(Some(messages)))),
@@ -143,12 +149,12 @@ impl<B: RequestBody> Accepted<B> {
         route: Rc<Route>,
         mut in_flight: InFlight,
     ) -> Response<Body> {
-        let (deadline, form) = (self.deadline, self.form);
+        let (end, form) = (self.end, self.form);
         // Pinned here and lent: moved in, it would take its room in this future twice.
-        let begun = within(deadline, std::pin::pin!(self.begin(&core, &route))).await;
+        let begun = within(end, std::pin::pin!(self.begin(&core, &route))).await;
         match begun {
             Ok(Begun::Whole(reply)) => reply::whole(reply, form, &route, &mut in_flight),
-            Ok(Begun::Stream(first, rest)) => reply::streamed(first, rest, form, deadline, &route, in_flight),
+            Ok(Begun::Stream(first, rest)) => reply::streamed(first, rest, form, end, &route, in_flight),
             Err(status) => reply::failed(&status, &mut in_flight),
         }
     }
@@ -208,28 +214,6 @@ async fn first(mut replies: ReplyStream) -> Result<Begun, Status> {
         Some(Ok(first)) => Ok(Begun::Stream(first, replies)),
         Some(Err(error)) => Err(error.into()),
     }
-}
-
-/// Does the work until the deadline, if there is one.
-pub(crate) async fn within<T>(
-    deadline: Option<Instant>,
-    work: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    let mut work = std::pin::pin!(work);
-    match deadline {
-        None => work.as_mut().await,
-        // In a box, because a timer is large and most calls have none.
-        Some(deadline) => Box::pin(timeout_at(deadline, work.as_mut()))
-            .await
-            .unwrap_or_else(|_| Err(deadline_passed())),
-    }
-}
-
-fn deadline_passed() -> Status {
-    Status::new(
-        Code::DeadlineExceeded,
-        "the caller's deadline passed before the call was answered",
-    )
 }
 
 /// The message mostly came together with the headers; only if not, the clock is asked and a timer is made.

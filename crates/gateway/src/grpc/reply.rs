@@ -6,10 +6,10 @@ use std::task::{Context, Poll, ready};
 use cloudstate_runtime::{Reply, ReplyStream};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
-use tokio::time::{Instant, Sleep};
 
-use super::{CONTENT_TYPE, Form, deadline_passed, encoding};
+use super::{CONTENT_TYPE, Form, encoding};
 use crate::body::{Body, BrokenOff, Piece};
+use crate::end::{Alarm, End};
 use crate::front::Route;
 use crate::metadata;
 use crate::metrics::InFlight;
@@ -53,7 +53,7 @@ pub(super) fn streamed(
     first: Reply,
     rest: ReplyStream,
     form: Form,
-    deadline: Option<Instant>,
+    end: Option<End>,
     route: &Route,
     in_flight: InFlight,
 ) -> Response<Body> {
@@ -61,11 +61,10 @@ pub(super) fn streamed(
     form.write_headers(&mut headers);
     route.write_metadata(first.metadata, &mut headers);
     let first = first.payload.map(|payload| form.piece(payload));
-    let deadline = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
     let mut response = head(Body::Streamed(Box::pin(Streamed {
         first,
         rest: Some(rest),
-        deadline,
+        alarm: end.map(End::alarm),
         form,
         in_flight,
     })));
@@ -125,7 +124,7 @@ struct Streamed {
     first: Option<Piece>,
     /// `None` once the trailers are sent.
     rest: Option<ReplyStream>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
     form: Form,
     in_flight: InFlight,
 }
@@ -142,18 +141,15 @@ impl Streamed {
         Frame::trailers(trailers)
     }
 
-    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline
-            .as_mut()
-            .is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready())
-    }
-
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Frame<Piece>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Frame::data(first)));
         }
-        if self.rest.is_some() && self.is_late(cx) {
-            return Poll::Ready(Some(self.end(Some(&deadline_passed()))));
+        if self.rest.is_some()
+            && let Some(alarm) = &mut self.alarm
+            && let Poll::Ready(status) = alarm.poll(cx)
+        {
+            return Poll::Ready(Some(self.end(Some(&status))));
         }
         while let Some(rest) = &mut self.rest {
             match ready!(rest.as_mut().poll_next(cx)) {

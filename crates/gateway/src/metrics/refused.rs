@@ -27,11 +27,12 @@ const CONNECTIONS: [&str; 6] = [
 ];
 
 /// Why a caller was refused.
-const CALLERS: [&str; 13] = [
+const CALLERS: [&str; 14] = [
     "anonymous",
     "forbidden",
     "internal",
     "expired_certificate",
+    "cross_origin",
     "malformed_token",
     "token_algorithm",
     "unknown_key",

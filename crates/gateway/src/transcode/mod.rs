@@ -36,7 +36,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::access;
 use crate::body::Body;
+use crate::end::{End, within};
 use crate::front::{CoreFront, Route, Routes};
 use crate::gateway::Core;
 use crate::metrics::InFlight;
@@ -131,19 +133,19 @@ async fn call<R: Router>(
     let fault = Fault::default();
     let outcome = match prepare(core, front, route, found, head, body, &fault).await {
         Ok(prepared) => {
-            let deadline = prepared.deadline;
+            let end = prepared.end;
             let trace = in_flight.trace().cloned();
-            let replies = grpc::within(deadline, run(core, binding, prepared, trace)).await;
-            replies.map(|replies| (replies, deadline))
+            let replies = within(end, run(core, binding, prepared, trace)).await;
+            replies.map(|replies| (replies, end))
         }
         Err(status) => Err(status),
     };
     let answer = match outcome {
-        Ok((Replies::Stream(replies), deadline)) if binding.method.server_streaming => {
+        Ok((Replies::Stream(replies), end)) if binding.method.server_streaming => {
             let begun = stream::Begun {
                 binding,
                 replies,
-                deadline,
+                end,
                 route,
                 fault,
                 in_flight,
@@ -154,7 +156,7 @@ async fn call<R: Router>(
             };
             return stream::answer(begun, &head.headers, manner).await;
         }
-        Ok((replies, deadline)) => grpc::within(deadline, first(replies)).await,
+        Ok((replies, end)) => within(end, first(replies)).await,
         Err(status) => Err(status),
     };
     let response = answer.and_then(|answer| reply::whole(binding, answer, route));
@@ -168,6 +170,8 @@ struct Prepared {
     input: Input,
     metadata: Metadata,
     deadline: Option<Instant>,
+    /// When it must have ended: at the deadline, or earlier.
+    end: Option<End>,
 }
 
 async fn prepare<R: Router>(
@@ -185,11 +189,13 @@ async fn prepare<R: Router>(
     }
     let metadata = route.metadata(&head.headers, &caller)?;
     let deadline = grpc::deadline(&head.headers)?;
+    let end = End::first(deadline.map(End::deadline), access::expiry(route, &caller));
     let input = input(core, found, head, body, fault).await?;
     Ok(Prepared {
         input,
         metadata,
         deadline,
+        end,
     })
 }
 
@@ -230,6 +236,7 @@ async fn run<R: Router>(
         input,
         metadata,
         deadline,
+        ..
     } = prepared;
     let method = binding.method.clone();
     Ok(core

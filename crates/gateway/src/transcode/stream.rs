@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use cloudstate_catalog::http::HttpBinding;
 use cloudstate_protocol::Metadata;
-use cloudstate_runtime::{CallError, Code, Reply, ReplyStream};
+use cloudstate_runtime::{Code, Reply, ReplyStream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Frame;
@@ -26,8 +26,8 @@ use super::http_body::is_response_of as shows_http_body;
 use super::reply::{self, Written};
 use super::requests::Fault;
 use crate::body::{Body, BrokenOff, Piece};
+use crate::end::{Alarm, End, within};
 use crate::front::Route;
-use crate::grpc;
 use crate::metrics::InFlight;
 use crate::status::Status;
 
@@ -81,7 +81,7 @@ fn line(json: &[u8]) -> Bytes {
 pub(super) struct Begun<'a> {
     pub(super) binding: &'a Arc<HttpBinding>,
     pub(super) replies: ReplyStream,
-    pub(super) deadline: Option<Instant>,
+    pub(super) end: Option<End>,
     pub(super) route: &'a Route,
     pub(super) fault: Fault,
     pub(super) in_flight: InFlight,
@@ -99,13 +99,13 @@ pub(super) async fn answer(begun: Begun<'_>, headers: &HeaderMap, manner: Manner
     let Begun {
         binding,
         mut replies,
-        deadline,
+        end,
         route,
         fault,
         mut in_flight,
     } = begun;
     let form = Form::of(binding, headers, manner.heartbeat);
-    let first = grpc::within(deadline, first(&mut replies, &form)).await;
+    let first = within(end, first(&mut replies, &form)).await;
     let opening = match first.and_then(|first| form.open(binding, first)) {
         Ok(Some(opening)) => opening,
         Ok(None) => {
@@ -124,7 +124,7 @@ pub(super) async fn answer(begun: Begun<'_>, headers: &HeaderMap, manner: Manner
         binding: binding.clone(),
         first: opening.piece,
         replies: Some(replies),
-        deadline: deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline))),
+        alarm: end.map(End::alarm),
         heartbeat: Heartbeat::of(&form),
         shutdown: is_events.then(|| Box::pin(manner.shutdown.clone().cancelled_owned())),
         form,
@@ -261,7 +261,7 @@ struct Pieces {
     first: Option<Bytes>,
     /// `None` once the answer has ended.
     replies: Option<ReplyStream>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    alarm: Option<Alarm>,
     heartbeat: Option<Heartbeat>,
     /// Of events only.
     shutdown: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
@@ -279,13 +279,10 @@ impl Pieces {
         if self.replies.is_none() {
             return Poll::Ready(self.broken.take().map(Err));
         }
-        let is_late = self
-            .deadline
-            .as_mut()
-            .is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
-        if is_late {
-            let passed = CallError::DeadlineExceeded("the caller's deadline passed".to_owned());
-            return self.end(Some(passed.into()), cx);
+        if let Some(alarm) = &mut self.alarm
+            && let Poll::Ready(status) = alarm.poll(cx)
+        {
+            return self.end(Some(status), cx);
         }
         if self.is_shut_down(cx) {
             // Without the event that says so: whoever follows asks again, and is answered by whoever serves then.

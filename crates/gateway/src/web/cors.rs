@@ -82,6 +82,11 @@ impl Cors {
         }
     }
 
+    /// Whether pages of this origin may call with what the browser adds by itself.
+    pub(crate) fn lets_use_credentials(&self, origin: &str) -> bool {
+        self.credentials && !self.origins.is_any() && self.origins.contains(origin)
+    }
+
     /// The value of `access-control-allow-origin`, if the request is allowed.
     fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
         if self.origins.is_any() {
