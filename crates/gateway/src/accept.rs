@@ -23,6 +23,7 @@ use crate::dispatch;
 use crate::gateway::Core;
 use crate::options::Options;
 use crate::rewound::Rewound;
+use crate::send_limit::SendLimit;
 use crate::tls::{self, HandshakeError, Transport};
 
 /// What an HTTP/2 client sends first. Source: RFC 9113 §3.4.
@@ -94,7 +95,7 @@ where
         }
         dispatch::respond(core.clone(), request)
     });
-    let io = TokioIo::new(opened.io);
+    let io = TokioIo::new(SendLimit::new(opened.io, options.send_timeout));
     if opened.is_http2 {
         let connection = http2_builder(&options).serve_connection(io, service);
         drive(
@@ -198,9 +199,11 @@ impl Error {
 
 fn http_reason(error: &hyper::Error) -> &'static str {
     use std::error::Error;
-    let h2 = || error.source()?.downcast_ref::<h2::Error>()?.reason();
-    match h2() {
-        _ if error.is_timeout() => "timeout",
+    let h2 = || error.source()?.downcast_ref::<h2::Error>();
+    let io = || error.source()?.downcast_ref().or_else(|| h2()?.get_io());
+    let took_nothing = || io().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut);
+    match h2().and_then(h2::Error::reason) {
+        _ if error.is_timeout() || took_nothing() => "timeout",
         _ if error.is_parse_too_large() => "too_large",
         _ if error.is_parse() => "malformed",
         Some(h2::Reason::ENHANCE_YOUR_CALM) => "flooding",

@@ -31,6 +31,7 @@ mod metadata;
 mod metrics;
 mod options;
 mod rewound;
+mod send_limit;
 mod site;
 mod status;
 mod tls;

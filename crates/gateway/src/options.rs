@@ -25,6 +25,8 @@ pub struct Options {
     pub header_read_timeout: Duration,
     /// How long the single message of a unary request may take to arrive.
     pub body_read_timeout: Duration,
+    /// How long a client may take nothing of what is to be sent to it: its connection is closed then, a static file too.
+    pub send_timeout: Duration,
     /// After this long without a frame, an HTTP/2 client is asked whether it is still there.
     pub keep_alive_interval: Duration,
     /// How long it may take to answer that.
@@ -60,6 +62,7 @@ impl Default for Options {
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(10),
             body_read_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_secs(60),
             keep_alive_interval: Duration::from_secs(60),
             keep_alive_timeout: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(10),

@@ -54,6 +54,8 @@ pub(crate) fn gateway(
         max_header_bytes: u32::try_from(config.http.max_header_bytes.bytes()).unwrap_or(u32::MAX),
         handshake_timeout: config.tls.handshake_timeout,
         header_read_timeout: config.http.header_timeout,
+        body_read_timeout: config.http.body_timeout,
+        send_timeout: config.http.send_timeout,
         drain_timeout: config.runtime.drain_timeout,
         sse_heartbeat: Some(config.http.sse_heartbeat).filter(|every| !every.is_zero()),
         cors: Cors {

@@ -1,10 +1,13 @@
 //! The files of a directory, over HTTP.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use cloudstate_runtime::Code;
 use http::header::{
@@ -15,6 +18,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
 use tower_http::services::ServeDir;
 use tower_http::services::fs::{DefaultServeDirFallback, ServeFileSystemResponseBody};
 
@@ -45,11 +49,12 @@ impl StaticFiles {
         })
     }
 
-    /// Answers GET and HEAD; `None` if there is no such file.
+    /// Answers GET and HEAD; `None` if there is no such file. A client that takes nothing for `send_timeout` gets no more.
     pub(super) async fn answer(
         &self,
         head: &Parts,
         counters: &Arc<MethodCounters>,
+        send_timeout: Duration,
     ) -> Result<Option<Response<Body>>, Status> {
         let Some(request) = plain(head) else {
             return Ok(None);
@@ -64,7 +69,10 @@ impl StaticFiles {
             .await
         {
             Ok(response) if response.status() == StatusCode::NOT_FOUND => Ok(None),
-            Ok(response) => Ok(Some(finish(response, InFlight::begin(counters), permit))),
+            Ok(response) => {
+                let in_flight = InFlight::begin(counters);
+                Ok(Some(finish(response, in_flight, permit, send_timeout)))
+            }
             Err(error) if is_absence(&error) => Ok(None),
             Err(error) => {
                 let path = head.uri.path();
@@ -113,6 +121,7 @@ fn finish(
     response: Response<ServeFileSystemResponseBody>,
     mut in_flight: InFlight,
     permit: OwnedSemaphorePermit,
+    send_timeout: Duration,
 ) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     write_policy(&mut head.headers);
@@ -128,12 +137,18 @@ fn finish(
         in_flight.outcome(code);
         return Response::from_parts(head, Body::Empty);
     }
-    let file = FileBody {
+    let open = Rc::new(RefCell::new(Some(Open {
         body,
+        is_wanted: false,
+        _permit: permit,
+    })));
+    let closing = close_when_unwanted(Rc::downgrade(&open), send_timeout);
+    let file = FileBody {
+        open,
         rest: length.unwrap_or(u64::MAX),
         code,
         in_flight,
-        _permit: permit,
+        _closing: AbortOnDropHandle::new(tokio::task::spawn_local(closing)),
     };
     Response::from_parts(head, Body::Streamed(Box::pin(file)))
 }
@@ -149,14 +164,37 @@ fn name_charset(content_type: &mut HeaderValue) {
     }
 }
 
+/// A file that is open, and its place among them.
+struct Open {
+    body: ServeFileSystemResponseBody,
+    /// Whether anybody asked for more of it lately.
+    is_wanted: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Closes a file of which nobody took anything for so long. Whoever sends it does not ask while its client takes nothing, so
+/// the file cannot notice by itself; and a client of HTTP/2 can open many at once without taking any.
+async fn close_when_unwanted(open: Weak<RefCell<Option<Open>>>, after: Duration) {
+    loop {
+        tokio::time::sleep(after).await;
+        let Some(open) = open.upgrade() else { return };
+        let mut open = open.borrow_mut();
+        match &mut *open {
+            Some(file) if file.is_wanted => file.is_wanted = false,
+            _ => return *open = None,
+        }
+    }
+}
+
 /// A file on its way to a client. Dropping it closes the file.
 struct FileBody {
-    body: ServeFileSystemResponseBody,
+    /// `None` once it was closed early.
+    open: Rc<RefCell<Option<Open>>>,
     /// Bytes still to come. Whoever sends them stops asking at the last one.
     rest: u64,
     code: Option<Code>,
     in_flight: InFlight,
-    _permit: OwnedSemaphorePermit,
+    _closing: AbortOnDropHandle<()>,
 }
 
 impl http_body::Body for FileBody {
@@ -167,7 +205,13 @@ impl http_body::Body for FileBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, BrokenOff>>> {
-        let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let next = match &mut *self.open.borrow_mut() {
+            None => return Poll::Ready(Some(Err(BrokenOff("nothing of it was taken in time".to_owned())))),
+            Some(open) => {
+                open.is_wanted = true;
+                ready!(Pin::new(&mut open.body).poll_frame(cx))
+            }
+        };
         if let Some(Ok(frame)) = &next {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             self.rest = self.rest.saturating_sub(length);
@@ -183,6 +227,7 @@ impl http_body::Body for FileBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest == 0 || self.body.is_end_stream()
+        let is_at_end = |open: &Open| open.body.is_end_stream();
+        self.rest == 0 || self.open.borrow().as_ref().is_some_and(is_at_end)
     }
 }

@@ -63,7 +63,9 @@ pub(crate) async fn answer<R>(
         match may(Thing::Static) {
             Err(status) => refusal = Some(status),
             Ok(_) => {
-                let answer = files.answer(head, &counters.files).await;
+                let answer = files
+                    .answer(head, &counters.files, core.options.send_timeout)
+                    .await;
                 if let Some(response) = answer.inspect_err(|status| counters.refused(status))? {
                     return Ok(Some(response));
                 }

@@ -16,6 +16,8 @@ use cloudstate_gateway::Options;
 use cloudstate_runtime::{Call, Input};
 use common::raw::connect;
 use common::{Script, Server, one, serve};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Long enough for a server that reads to have read something.
@@ -40,6 +42,14 @@ fn counting() -> (Script, Rc<Cell<usize>>) {
 async fn serve_counting(options: Options) -> (Server, Rc<Cell<usize>>) {
     let (router, calls) = counting();
     (serve(router, options).await, calls)
+}
+
+fn shown(server: &Server) -> String {
+    let mut registry = Registry::default();
+    server.metrics.register(&mut registry);
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    text
 }
 
 /// Another client gets its answer.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudstate_gateway::{ALPN, Security};
+use cloudstate_gateway::{ALPN, Security, StaticFiles};
 use cloudstate_test_issuer::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::common::frames::{self, END_HEADERS, HEADERS, PREFACE, call, encode};
 use super::common::{http1, run};
-use super::{Options, assert_serves, serve_counting};
+use super::{Options, assert_serves, serve_counting, shown};
 
 const SOON: Duration = Duration::from_millis(50);
 
@@ -147,6 +147,82 @@ fn a_body_that_does_not_come_is_answered_with_408() {
             .await;
         assert!(client.next_of(HEADERS).await.is_some(), "gRPC is answered too");
         assert_eq!(calls.get(), 0);
+    });
+}
+
+/// A directory with a file that no buffer holds.
+fn large_file() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(directory.path().join("large.bin")).unwrap();
+    file.set_len(1 << 28).unwrap();
+    directory
+}
+
+fn with_files(directory: &tempfile::TempDir) -> Options {
+    Options {
+        send_timeout: Duration::from_millis(200),
+        static_files: Some(StaticFiles::new(directory.path(), 1).unwrap()),
+        ..Options::default()
+    }
+}
+
+/// Waits until the only place for static files is free.
+async fn until_free(port: u16) {
+    loop {
+        let answer = http1::send(port, "GET", "/x", &[], b"").await;
+        match answer.status {
+            404 => return,
+            status => assert_eq!(status, 503),
+        }
+    }
+}
+
+#[test]
+fn a_client_that_takes_no_answer_is_let_go() {
+    run(async {
+        let directory = large_file();
+        let (server, _) = serve_counting(with_files(&directory)).await;
+        let mut client = http1::open(server.port).await;
+        client.request("GET", "/large.bin", &[], b"").await;
+        assert_eq!(client.head().await.0, 200);
+        assert_eq!(http1::send(server.port, "GET", "/x", &[], b"").await.status, 503);
+        until_free(server.port).await;
+        let reason = r#"cloudstate_gateway_failed_connections_total{reason="timeout"} 1"#;
+        while !shown(&server).contains(reason) {
+            tokio::task::yield_now().await;
+        }
+        // It gets what was on its way, and then the end.
+        let mut rest = Vec::new();
+        let _ = client.io.read_to_end(&mut rest).await;
+        assert!(rest.len() < 1 << 28, "{} bytes", rest.len());
+    });
+}
+
+#[test]
+fn files_that_a_client_does_not_take_are_closed() {
+    run(async {
+        let directory = large_file();
+        let (server, _) = serve_counting(with_files(&directory)).await;
+        // Its window is never opened further, while the connection is alive.
+        let mut client = frames::connect(server.port).await;
+        let get: Vec<u8> = [
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":path", "/large.bin"),
+            (":authority", "x"),
+        ]
+        .iter()
+        .flat_map(|(name, value)| frames::header(name, value))
+        .collect();
+        client
+            .send(&encode(HEADERS, END_HEADERS | frames::END_STREAM, 1, &get))
+            .await;
+        assert!(client.next_of(frames::DATA).await.is_some());
+        assert_eq!(http1::send(server.port, "GET", "/x", &[], b"").await.status, 503);
+        until_free(server.port).await;
+        client.send(&encode(frames::PING, 0, 0, b"12345678")).await;
+        let pong = client.next_of(frames::PING).await;
+        assert_eq!(pong.expect("it is served on").payload, b"12345678");
     });
 }
 

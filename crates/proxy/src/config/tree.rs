@@ -38,6 +38,10 @@ settings! {
         max_header_bytes: Size = "16KiB" from "1KiB" to "1MiB";
         /// Time that a client has to send the head of a request.
         header_timeout: Duration = "10s" from "10ms" to "1h";
+        /// Time that a client has to send a request that is one message. A stream of requests has none.
+        body_timeout: Duration = "30s" from "10ms" to "1h";
+        /// Time in which a client may take nothing of what is sent to it. After it its connection is closed.
+        send_timeout: Duration = "60s" from "10ms" to "1d";
         /// A stream of server-sent events on which nothing happened for this long gets a comment, so that nobody in
         /// between takes it for dead; 0 sends none.
         sse_heartbeat: Duration = "15s" from "0s" to "1h";
