@@ -42,7 +42,9 @@ async fn from_the_web<R: Router>(
     request: Request<Incoming>,
 ) -> Response<Body> {
     let cors = &core.options.cors;
-    let form = grpc_web::Form::of(request.headers());
+    // What names no host is refused alike, whatever it wants.
+    let names_no_host = transcode::names_no_host(request.version(), request.headers());
+    let form = grpc_web::Form::of(request.headers()).filter(|_| !names_no_host);
     let protocol = form.map_or(Protocol::Http, |_| Protocol::GrpcWeb);
     core.metrics.connections.request(protocol);
     if let Some(answer) = cors.preflight(request.method(), request.headers()) {

@@ -289,7 +289,7 @@ fn nothing_at(path: &str) -> String {
 }
 
 /// A request of HTTP/1.1 names its host once. Source: RFC 9112, 3.2.
-fn names_no_host(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn names_no_host(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && headers.get_all(HOST).iter().count() != 1
 }
 

@@ -24,8 +24,10 @@ async fn exchange(port: u16, request: &[u8]) -> String {
 
 fn statuses(answers: &str) -> Vec<&str> {
     let starts = answers.match_indices("HTTP/1.1 ");
-    starts
-        .map(|(at, start)| &answers[at + start.len()..][..3])
+    let words = starts.filter_map(|(at, start)| answers[at + start.len()..].get(..3));
+    // A body may name the protocol too.
+    words
+        .filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
         .collect()
 }
 
@@ -180,5 +182,22 @@ fn too_many_headers_are_answered_with_431() {
         );
         let answers = exchange(server.port, request.as_bytes()).await;
         assert_eq!(statuses(&answers), ["431"], "{answers}");
+    });
+}
+
+#[test]
+fn a_request_without_exactly_one_host_is_refused_in_every_protocol() {
+    run(async {
+        let (server, calls) = serve_counting(Options::default()).await;
+        for hosts in ["", "Host: x\r\nHost: y\r\n"] {
+            for content_type in ["application/json", "application/grpc-web", "text/plain"] {
+                let request = format!(
+                    "POST /shop.Cart/Plain HTTP/1.1\r\n{hosts}Content-Type: {content_type}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}"
+                );
+                let answers = exchange(server.port, request.as_bytes()).await;
+                assert_eq!(statuses(&answers), ["400"], "{hosts:?} {content_type}: {answers}");
+            }
+        }
+        assert_eq!(calls.get(), 0);
     });
 }
