@@ -133,6 +133,12 @@ impl Replicas {
         lock(self.shard(id)).is_deleted(id)
     }
 
+    /// Whether the entity with this hash is deleted.
+    pub fn is_deleted_hash(&self, hash: DeletedId) -> bool {
+        let shard = &self.shards[usize::from(shard_of(hash))];
+        lock(shard).deleted.contains(hash)
+    }
+
     /// What a shard holds, as two numbers. Costs an encoding of each replica that changed since it was last asked for.
     pub fn shard_digest(&self, shard: u8) -> ShardDigest {
         lock(&self.shards[usize::from(shard)]).digest()
