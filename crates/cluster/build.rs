@@ -3,8 +3,8 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(["cloudstate/cluster/peer.proto"], ["proto"])?;
-    prost_build::Config::new()
-        .bytes(["."])
+    tonic_prost_build::configure()
+        .bytes(".")
         .disable_comments(["."])
         .compile_fds(descriptors)?;
     Ok(())

@@ -29,7 +29,7 @@ use rand::{RngExt, SeedableRng};
 
 use self::decision::{Ask, Decision, Step, Voters};
 use self::joining::Joining;
-pub use self::messages::Message;
+pub(crate) use self::messages::Message;
 pub use self::swim::Detection;
 use self::swim::Swim;
 use self::view::{View, ViewId};
@@ -65,7 +65,7 @@ impl Default for Options {
 
 /// What has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// Other nodes answer, or do not any more. [`Membership::alive`] says who.
     Alive,
     /// This view is in force.
@@ -86,7 +86,7 @@ pub enum Event {
 }
 
 /// One node's part in the cluster. Times are since any fixed moment, and do not go back.
-pub struct Membership {
+pub(crate) struct Membership {
     options: Options,
     own: Arc<Node>,
     swim: Swim,
@@ -110,7 +110,7 @@ pub struct Membership {
 
 impl Membership {
     /// A node that is in no cluster yet. All its randomness comes from `seed`.
-    pub fn new(own: Node, options: Options, seed: u64) -> Self {
+    pub(crate) fn new(own: Node, options: Options, seed: u64) -> Self {
         let own = Arc::new(own);
         Membership {
             options,
@@ -132,24 +132,24 @@ impl Membership {
     }
 
     /// This node.
-    pub fn own(&self) -> &Arc<Node> {
+    pub(crate) fn own(&self) -> &Arc<Node> {
         &self.own
     }
 
     /// The view in force; none while this node joins.
-    pub fn view(&self) -> Option<&Arc<View>> {
+    pub(crate) fn view(&self) -> Option<&Arc<View>> {
         self.view.as_ref()
     }
 
     /// The other nodes that answer, members or not, sorted by identity.
-    pub fn alive(&self) -> Vec<Arc<Node>> {
+    pub(crate) fn alive(&self) -> Vec<Arc<Node>> {
         let mut alive: Vec<_> = self.swim.alive().cloned().collect();
         alive.sort_by_key(|node| node.id);
         alive
     }
 
     /// The members that answer, and this node if it is one, sorted.
-    pub fn present(&self) -> Vec<NodeId> {
+    pub(crate) fn present(&self) -> Vec<NodeId> {
         let Some(view) = &self.view else {
             return Vec::new();
         };
@@ -163,19 +163,19 @@ impl Membership {
     }
 
     /// The highest generation of this name that was heard of, for a process that starts anew.
-    pub fn generation_seen(&self, name: &str) -> Option<u64> {
+    pub(crate) fn generation_seen(&self, name: &str) -> Option<u64> {
         self.swim.generation_seen(Node::address_of(name))
     }
 
     /// Begins a cluster that others may join. Does nothing if this node is in one.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         if self.view.is_none() {
             self.adopt(Arc::new(View::first(self.own.clone())));
         }
     }
 
     /// Takes another identity before this node is in a cluster: another process of its name had a later generation.
-    pub fn restart(&mut self, generation: u64, now: Duration) {
+    pub(crate) fn restart(&mut self, generation: u64, now: Duration) {
         let id = NodeId {
             generation,
             ..self.own.id
@@ -185,7 +185,7 @@ impl Membership {
 
     /// A node was reached, and has said whether it is in a cluster: asks to be let in, if that is not so yet. That may be this node
     /// itself, under an address where others look for a cluster.
-    pub fn met(&mut self, node: &Arc<Node>, in_cluster: bool, now: Duration) {
+    pub(crate) fn met(&mut self, node: &Arc<Node>, in_cluster: bool, now: Duration) {
         self.swim.saw(node.id);
         if self.view.is_none() {
             self.joining.met(node.id, in_cluster, now);
@@ -198,7 +198,7 @@ impl Membership {
     }
 
     /// Asks the others to go on without this node. [`Event::Left`] follows, unless no majority answers.
-    pub fn leave(&mut self, now: Duration) {
+    pub(crate) fn leave(&mut self, now: Duration) {
         self.leaving.insert(self.own.id);
         let alone = self.view.as_ref().is_none_or(|view| view.members().len() == 1);
         if alone {
@@ -209,19 +209,19 @@ impl Membership {
     }
 
     /// Whether this identity has ended.
-    pub fn has_ended(&self, id: NodeId) -> bool {
+    pub(crate) fn has_ended(&self, id: NodeId) -> bool {
         self.view.as_ref().is_some_and(|view| view.has_ended(id))
     }
 
     /// When to call [`Membership::tick`] at the latest.
-    pub fn deadline(&self) -> Duration {
+    pub(crate) fn deadline(&self) -> Duration {
         self.swim
             .deadline()
             .map_or(self.next_check, |due| due.min(self.next_check))
     }
 
     /// Does what is due. `wall_ms` is the wall clock in milliseconds since 1970.
-    pub fn tick(&mut self, now: Duration, wall_ms: u64) {
+    pub(crate) fn tick(&mut self, now: Duration, wall_ms: u64) {
         self.swim.tick(now);
         self.collect();
         if now >= self.next_check {
@@ -234,7 +234,7 @@ impl Membership {
     }
 
     /// Takes what a node has sent, and the view that it is in.
-    pub fn receive(
+    pub(crate) fn receive(
         &mut self,
         from: &Arc<Node>,
         view: Option<ViewId>,
@@ -257,13 +257,18 @@ impl Membership {
         self.collect();
     }
 
+    /// A message about something else came from a node in this view.
+    pub(crate) fn noticed(&mut self, from: &Arc<Node>, view: Option<ViewId>, now: Duration) {
+        self.tell(from, view, now);
+    }
+
     /// What is to be sent, and to whom.
-    pub fn take_messages(&mut self) -> Vec<(Arc<Node>, Message)> {
+    pub(crate) fn take_messages(&mut self) -> Vec<(Arc<Node>, Message)> {
         std::mem::take(&mut self.messages)
     }
 
     /// What has happened, in order.
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 

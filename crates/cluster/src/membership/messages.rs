@@ -10,13 +10,12 @@ use crate::wire::{self, Lacks, message::Body};
 
 /// A message about membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
+pub(crate) enum Message {
     /// A packet of SWIM.
     Swim(Bytes),
     /// The sender wants to leave.
     Leaving,
     /// About the view that follows the sender's.
-    #[expect(private_interfaces, reason = "nobody but membership reads it")]
     Ask(Ask),
     /// A view that was decided.
     Decided(Arc<View>),
@@ -55,7 +54,7 @@ impl Message {
     ///
     /// # Errors
     /// If something is missing in it.
-    pub fn read(body: &Body) -> Result<Option<Message>, Lacks> {
+    pub(crate) fn read(body: &Body) -> Result<Option<Message>, Lacks> {
         let ask = match body {
             Body::Swim(packet) => return Ok(Some(Message::Swim(packet.clone()))),
             Body::Leaving(_) => return Ok(Some(Message::Leaving)),
@@ -65,7 +64,6 @@ impl Message {
             Body::Accept(accept) => Ask::Accept(ballot(accept.ballot)?, read_view(accept.view.as_ref())?),
             Body::Refused(refused) => Ask::Refused(ballot(refused.ballot)?),
             Body::Accepted(accepted) => Ask::Accepted(ballot(accepted.ballot)?),
-            #[expect(unreachable_patterns, reason = "replication adds messages")]
             _ => return Ok(None),
         };
         Ok(Some(Message::Ask(ask)))

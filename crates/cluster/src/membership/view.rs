@@ -31,6 +31,8 @@ pub struct View {
     members: Vec<Arc<Node>>,
     /// For each name that had a member that ended, the highest generation that did; sorted.
     ended: Vec<NodeId>,
+    /// The members of the view before.
+    before: Vec<NodeId>,
 }
 
 impl View {
@@ -43,6 +45,7 @@ impl View {
             },
             members: vec![own],
             ended: Vec::new(),
+            before: Vec::new(),
         }
     }
 
@@ -67,7 +70,13 @@ impl View {
             number: self.id.number + 1,
             ..self.id
         };
-        View { id, members, ended }
+        let before = self.ids().collect();
+        View {
+            id,
+            members,
+            ended,
+            before,
+        }
     }
 
     /// The members, sorted by identity.
@@ -78,6 +87,11 @@ impl View {
     /// The identities of the members, sorted.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> {
         self.members.iter().map(|node| node.id)
+    }
+
+    /// The members of the view before, as a list of identities; none before the first.
+    pub(crate) fn before(&self) -> &[NodeId] {
+        &self.before
     }
 
     /// Whether this identity is a member.
@@ -132,6 +146,7 @@ impl From<&View> for wire::View {
             id: Some(view.id.into()),
             members: view.members.iter().map(|node| (&**node).into()).collect(),
             ended: view.ended.iter().map(|id| (*id).into()).collect(),
+            before: view.before.iter().map(|id| (*id).into()).collect(),
         }
     }
 }
@@ -146,13 +161,15 @@ impl TryFrom<wire::View> for View {
         let ended: Vec<NodeId> = view.ended.into_iter().map(NodeId::from).collect();
         let in_order =
             members.is_sorted_by(|a, b| a.id < b.id) && ended.is_sorted_by(|a, b| a.address < b.address);
-        if !in_order || members.is_empty() || members.len() > MEMBERS_MAX || ended.len() > ENDED_MAX {
+        let too_many = members.len().max(view.before.len()) > MEMBERS_MAX || ended.len() > ENDED_MAX;
+        if !in_order || members.is_empty() || too_many {
             return Err(Lacks("order of members"));
         }
         Ok(View {
             id: view.id.ok_or(Lacks("view id"))?.try_into()?,
             members,
             ended,
+            before: view.before.into_iter().map(NodeId::from).collect(),
         })
     }
 }
