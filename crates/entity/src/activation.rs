@@ -43,6 +43,8 @@ pub enum Input<K: Kind, C> {
     Message(K::Out),
     /// The function ended its side of the stream; `Some` says with what error.
     Closed(Option<String>),
+    /// The function sent what is no message, so that nothing more can be read: what is wrong with it.
+    Unreadable(String),
     /// The store answered the commit.
     Committed(CommitOutcome),
     /// The turn, the loading or the closing takes longer than allowed.
@@ -151,6 +153,7 @@ impl<K: Kind, C: Caller> Activation<K, C> {
             Input::LoadFailed(reason) => self.load_failed(reason, out),
             Input::Message(message) => self.message(message, out),
             Input::Closed(error) => self.closed(error, out),
+            Input::Unreadable(detail) => self.unreadable(detail, out),
             Input::Committed(outcome) => self.committed(&outcome, out),
             Input::TimedOut => self.timed_out(out),
             Input::Passivate => self.passivate(out),

@@ -87,6 +87,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The function's answer ends before it is complete.
+    #[error("malformed answer from the function: {reason}")]
+    Truncated {
+        /// What is missing.
+        reason: &'static str,
+    },
     /// The deadline passed before the answer came.
     #[error("the function did not answer in time")]
     DeadlineExceeded,
@@ -108,6 +114,11 @@ impl Error {
     /// Whether the function is gone or was never there; what a stream had done before is not known.
     pub fn is_lost(&self) -> bool {
         matches!(self, Error::Unavailable { .. } | Error::ConnectionLost { .. })
+    }
+
+    /// Whether the function sent what is no message, or one that is too long.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Error::MessageTooLarge { .. } | Error::Malformed { .. })
     }
 
     /// Reads what HTTP/2 says about a stream.

@@ -36,7 +36,7 @@ fn kind(error: &Error) -> usize {
         Error::Status { .. } => 6,
         Error::NotGrpc { .. } => 7,
         Error::MessageTooLarge { .. } => 8,
-        Error::Malformed { .. } => 9,
+        Error::Malformed { .. } | Error::Truncated { .. } => 9,
         Error::StreamEnded | Error::DeadlineExceeded => 10,
     }
 }

@@ -218,7 +218,9 @@ impl StreamReceiver {
 
     fn close(&self, trailers: Option<&http::HeaderMap>) -> Result<(), Error> {
         let status = trailers.and_then(status::of_trailers);
-        status.unwrap_or_else(|| Err(Error::malformed("the stream ended without a grpc-status")))?;
+        status.unwrap_or(Err(Error::Truncated {
+            reason: "the stream ended without a grpc-status",
+        }))?;
         if self.decoder.is_empty() {
             Ok(())
         } else {

@@ -22,6 +22,16 @@ fn all_four_shapes_are_served() {
         call.finish();
         assert_eq!(call.answer().await.text(), "a,b,c");
 
+        let mut call = client.open("/whole.Job/In").await;
+        call.send(&add("", "twice"));
+        call.finish();
+        let (code, text) = call.answer().await.status();
+        assert_eq!(code, 13, "{text}");
+        assert!(
+            text.contains("/whole.Job/In has one reply, and the user function sent more"),
+            "{text}"
+        );
+
         let mut call = client.open("/whole.Job/Both").await;
         call.send(&add("", "ping"));
         let mut replies = (&mut call.response).await.unwrap().into_body();

@@ -165,13 +165,16 @@ fn a_second_reply_ends_the_activation_but_the_first_one_counts() {
 fn bytes_that_are_no_message_end_the_stream_only() {
     run(async {
         let (_proxy, function, client) = start(&[]).await;
-        for path in [LOG, CELL] {
+        for (path, text) in [
+            (LOG, "Unexpected entity message"),
+            (CELL, "Unexpected Value entity failure"),
+        ] {
             for what in ["say garbage", "say too much"] {
                 let id = format!("{path} {what}");
                 client.text(path, add("bystander", path)).await;
                 client.text(path, add(&id, "kept")).await;
-                let (code, _) = client.call(path, &ask(&id, what, "")).await.status();
-                assert!([UNAVAILABLE, INTERNAL].contains(&code), "{id}: {code}");
+                let status = client.call(path, &ask(&id, what, "")).await.status();
+                assert_eq!(status, (INTERNAL, text.to_owned()), "{id}");
                 function.saw(&format!("{id}: reset")).await;
                 assert_eq!(client.text(path, read(&id)).await, "kept", "{id}");
             }

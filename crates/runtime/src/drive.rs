@@ -151,6 +151,7 @@ fn received<K: Stored>(message: Result<Option<K::Out>, cloudstate_function::Erro
     match message {
         Ok(Some(message)) => Input::Message(message),
         Ok(None) => Input::Closed(None),
+        Err(error) if error.is_unreadable() => Input::Unreadable(error.to_string()),
         Err(error) => Input::Closed(Some(error.to_string())),
     }
 }

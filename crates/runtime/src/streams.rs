@@ -131,6 +131,13 @@ impl Pump {
             let Some(response) = next.map_err(|error| failed(link_error(error), responded))? else {
                 return Ok(());
             };
+            if responded && !self.method.server_streaming {
+                let text = format!(
+                    "{} has one reply, and the user function sent more",
+                    self.method.path
+                );
+                return Err(failed(CallError::Violation(text), responded));
+            }
             self.respond(response)
                 .await
                 .map_err(|error| failed(error, responded))?;

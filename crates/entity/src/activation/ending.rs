@@ -160,6 +160,18 @@ impl<K: Kind, C: Caller> Activation<K, C> {
         }
     }
 
+    pub(super) fn unreadable(&mut self, detail: String, out: &mut Vec<Action<K, C>>) {
+        let breach = Breach::Violation(K::TEXTS.message, detail);
+        match &mut self.phase {
+            Phase::Running { .. } | Phase::Idle | Phase::Loading => self.break_off(&breach, true, out),
+            Phase::Committing(committing) => {
+                committing.closed = true;
+                committing.breach.get_or_insert(breach);
+            }
+            Phase::Closing { .. } | Phase::Stopped | Phase::Opening => self.closed(None, out),
+        }
+    }
+
     /// Ends an activation whose last commit was answered, if the function gave cause meanwhile.
     pub(super) fn break_off(&mut self, breach: &Breach, closed: bool, out: &mut Vec<Action<K, C>>) {
         self.crash(breach, out);

@@ -12,6 +12,7 @@ for_both_kinds!(
     a_failure_of_the_stream_without_an_outstanding_command,
     an_empty_message,
     an_empty_message_without_an_outstanding_command,
+    bytes_that_are_no_message,
     the_function_closes_the_stream,
     the_function_closes_the_stream_without_an_outstanding_command,
     the_function_closes_the_stream_while_loading,
@@ -114,6 +115,23 @@ fn an_empty_message_without_an_outstanding_command<K: ErrorTable>() {
         K::MESSAGE
     );
     crash_of_idle::<K>(Input::Message(K::empty()), &note);
+}
+
+/// Nothing can be read after them: the stream has ended as well.
+fn bytes_that_are_no_message<K: ErrorTable>() {
+    let mut entity = Entity::<K>::busy();
+    let queued = format!("FunctionGone({:?})", K::QUEUED);
+    let ended = entity.when(Input::Unreadable("too long".to_owned()));
+    assert_eq!(
+        ended[..4],
+        [
+            format!("report {} - entity [e]: too long", K::MESSAGE),
+            format!("answer a: {}", violation(K::MESSAGE)),
+            format!("answer b: {queued}"),
+            format!("answer c: {queued}"),
+        ]
+    );
+    assert_eq!(ended.last().map(String::as_str), Some("stop Failed"));
 }
 
 /// The function's side of the stream has ended: nothing to wait for.

@@ -228,7 +228,14 @@ async fn streamed_in(call: &mut Call, first: ActionCommand) -> Result<(), h2::Er
         call.shared.note("call In cut off".to_owned());
         return Ok(());
     }
-    call.output.message(&response(&Do::default(), &texts.join(",")))?;
+    let times = if texts.iter().any(|text| text == "twice") {
+        2
+    } else {
+        1
+    };
+    for _ in 0..times {
+        call.output.message(&response(&Do::default(), &texts.join(",")))?;
+    }
     call.output.end("0", "")
 }
 
