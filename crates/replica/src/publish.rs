@@ -22,8 +22,13 @@ pub enum Consistency {
 /// A change is not on as many members as was asked for, within the time that there was. It is made here all the same,
 /// and spreads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Failed to update CRDT at requested write consistency")]
+#[error("{}", ShortOfConsistency::TEXT)]
 pub struct ShortOfConsistency;
+
+impl ShortOfConsistency {
+    /// What the client hears; the text is the protocol's.
+    pub const TEXT: &'static str = "Failed to update CRDT at requested write consistency";
+}
 
 /// What the other nodes have to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,6 +22,8 @@ pub struct ShardDigest {
 pub(crate) struct Shard {
     entries: BTreeMap<DeletedId, Entry>,
     pub(crate) deleted: DeletedIds,
+    /// Entries of which something is known.
+    written: usize,
     /// The sum of what the entries that are not stale contribute.
     digest: ShardDigest,
     /// Entries whose digest is not known.
@@ -58,8 +60,7 @@ impl Shard {
 
     /// Replicas of which something is known.
     pub(crate) fn len(&self) -> usize {
-        let written = |entry: &&Entry| entry.digest != Digest::Nothing;
-        self.entries.values().filter(written).count()
+        self.written
     }
 
     pub(crate) fn state(&self, hash: DeletedId) -> Option<(&Id, &State)> {
@@ -83,8 +84,10 @@ impl Shard {
         let entry = self.entries.entry(id.hash()).or_insert_with(|| Entry::new(id));
         let (changed, result) = edit(&mut entry.state);
         if changed {
-            if let Digest::Known(known) = entry.digest {
-                self.digest.states = self.digest.states.wrapping_sub(known);
+            match entry.digest {
+                Digest::Nothing => self.written += 1,
+                Digest::Known(known) => self.digest.states = self.digest.states.wrapping_sub(known),
+                Digest::Stale => {}
             }
             if entry.digest != Digest::Stale {
                 entry.digest = Digest::Stale;
@@ -106,6 +109,7 @@ impl Shard {
         let Some(entry) = self.entries.get_mut(&hash) else {
             return true;
         };
+        self.written -= usize::from(entry.digest != Digest::Nothing);
         if let Digest::Known(known) = entry.digest {
             self.digest.states = self.digest.states.wrapping_sub(known);
         }

@@ -71,7 +71,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
     /// A change is not on enough members. It stays here and spreads; whether the function may go on from it is not known.
     pub(super) fn short(&mut self, out: &mut Actions<U, S>) {
         if self.phase == Phase::Running {
-            self.crash(&ShortOfConsistency.to_string(), out);
+            self.crash(ShortOfConsistency::TEXT, out);
         }
     }
 

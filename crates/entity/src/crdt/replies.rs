@@ -180,7 +180,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
 /// What the client is told of a change that did not fit.
 fn refused() -> TurnError {
     // The same text as for one that is not on enough members.
-    TurnError::Violation(ShortOfConsistency.to_string())
+    TurnError::EntityFailed(ShortOfConsistency::TEXT)
 }
 
 pub(super) fn answer(

@@ -179,7 +179,7 @@ fn a_change_that_no_longer_fits_the_replica_fails_its_command_with_a_text_and_cr
     assert_eq!(
         lines,
         [
-            "answer b: Violation(\"Failed to update CRDT at requested write consistency\")",
+            "answer b: EntityFailed(\"Failed to update CRDT at requested write consistency\")",
             "report PNCounterDelta is incompatible with CRDT GCounter(4) - entity [e]",
             "element s: EntityFailed(\"Entity terminating\"), last",
             "reset",
