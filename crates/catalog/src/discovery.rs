@@ -29,10 +29,15 @@ pub struct CatalogOptions {
 }
 
 impl Default for CatalogOptions {
-    /// What this version serves: actions, event sourced and value entities.
+    /// All that this version serves.
     fn default() -> Self {
         CatalogOptions {
-            supported: vec![EntityKind::Action, EntityKind::EventSourced, EntityKind::Value],
+            supported: vec![
+                EntityKind::Action,
+                EntityKind::EventSourced,
+                EntityKind::Value,
+                EntityKind::Crdt,
+            ],
             compatibility_check: true,
         }
     }
@@ -144,6 +149,8 @@ impl Catalog {
         let twin = self.services.iter().find(|service| {
             kind != EntityKind::Action
                 && service.kind != EntityKind::Action
+                // CRDT services may share their entities: each change is seen by all.
+                && (kind, service.kind) != (EntityKind::Crdt, EntityKind::Crdt)
                 && *service.persistence_id == entity.persistence_id
         });
         match twin {

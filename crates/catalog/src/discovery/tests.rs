@@ -158,9 +158,10 @@ fn services_must_be_among_the_descriptors() {
 #[test]
 fn unsupported_entity_types_are_refused() {
     assert_eq!(
-        refusal("cloudstate.crdt.Crdt", KEYED),
-        "Service [test.Service] has declared an unsupported entity type [cloudstate.crdt.Crdt]. Supported types are \
-         cloudstate.action.ActionProtocol,cloudstate.eventsourced.EventSourced,cloudstate.valueentity.ValueEntity"
+        refusal("cloudstate.graph.Graph", KEYED),
+        "Service [test.Service] has declared an unsupported entity type [cloudstate.graph.Graph]. Supported types are \
+         cloudstate.action.ActionProtocol,cloudstate.eventsourced.EventSourced,cloudstate.valueentity.ValueEntity,\
+         cloudstate.crdt.Crdt"
     );
     assert!(refusal("nonsense", KEYED).contains("unsupported entity type [nonsense]"));
 }
@@ -197,15 +198,6 @@ const UNKEYED: &str = r#"
     message Unkeyed { string id = 1; Keyed nested = 2; string off = 3 [(cloudstate.entity_key) = false]; }
     service Service { rpc A(Unkeyed) returns (Keyed); rpc B(Keyed) returns (Keyed); rpc C(Unkeyed) returns (Keyed); }"#;
 
-fn crdt_refusal(text: &str) -> String {
-    let with_crdt = CatalogOptions {
-        supported: vec![EntityKind::Crdt],
-        ..CatalogOptions::default()
-    };
-    let declaration = spec(compile(text), vec![entity(names::CRDT, "test.Service", "state")]);
-    Catalog::build(&declaration, &with_crdt).unwrap_err().to_string()
-}
-
 #[test]
 fn stateful_entities_do_not_stream() {
     let tail =
@@ -219,7 +211,7 @@ fn stateful_entities_do_not_stream() {
         format!("Value based entities {tail}")
     );
     assert_eq!(
-        crdt_refusal(STREAMED),
+        refusal(names::CRDT, STREAMED),
         "CRDT entities do not support streaming in from the client, but test.Service has the following streamed \
          methods: In,Both"
     );
@@ -237,7 +229,7 @@ fn stateful_entities_need_keys() {
         refusal(names::VALUE_ENTITY, UNKEYED),
         format!("Value based entities {tail}")
     );
-    assert_eq!(crdt_refusal(UNKEYED), format!("CRDT entities {tail}"));
+    assert_eq!(refusal(names::CRDT, UNKEYED), format!("CRDT entities {tail}"));
 }
 
 #[test]
@@ -305,6 +297,19 @@ fn stateful_services_do_not_share_a_persistence_id() {
         build(&spec(compile(KEYED), with_action)).is_ok(),
         "an action has no state"
     );
+}
+
+#[test]
+fn crdt_services_may_share_their_entities() {
+    let with = |kind| {
+        vec![
+            entity(names::CRDT, "test.Service", "carts"),
+            entity(kind, "test.Other", "carts"),
+        ]
+    };
+    assert!(build(&spec(compile(KEYED), with(names::CRDT))).is_ok());
+    let refused = reported(&spec(compile(KEYED), with(names::VALUE_ENTITY)));
+    assert!(refused.contains("the same persistence id [carts]"), "{refused}");
 }
 
 #[test]
