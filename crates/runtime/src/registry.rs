@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudstate_catalog::{Method, Service};
 use cloudstate_entity::{Activation, Answer, Caller, TurnError};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use crate::context::Context;
 use crate::method_limit::{KnownLimits, Place};
 use crate::metrics::ServiceMetrics;
+use crate::passivation::Rests;
 use crate::stored::Stored;
 
 /// Who waits for the answer of a command, perhaps on another core.
@@ -62,7 +64,7 @@ impl Caller for Waiter {
 /// A service as this core serves it.
 pub(crate) struct Served {
     pub(crate) service: Arc<Service>,
-    pub(crate) passivation: std::time::Duration,
+    pub(crate) passivation: Duration,
     pub(crate) metrics: Arc<ServiceMetrics>,
     pub(crate) limits: KnownLimits,
 }
@@ -82,6 +84,24 @@ pub(crate) struct Slot<K: Stored> {
     pub(crate) idle_since: Cell<Instant>,
     /// The passivation queue knows of this slot.
     pub(crate) queued: Cell<bool>,
+}
+
+impl<K: Stored> Rests for Slot<K> {
+    fn is_driven(&self) -> bool {
+        self.driven.get()
+    }
+
+    fn idle_since(&self) -> Instant {
+        self.idle_since.get()
+    }
+
+    fn passivation(&self) -> Duration {
+        self.served.passivation
+    }
+
+    fn queued(&self) -> &Cell<bool> {
+        &self.queued
+    }
 }
 
 /// The entities of one kind.
