@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cloudstate_catalog::{Catalog, EntityKind, Method, Service};
 use cloudstate_entity::{Command, EventSourced, ValueEntity};
 use cloudstate_function::Link;
+use cloudstate_replica::Replicas;
 use cloudstate_store::{EntityKey, Store};
 use cloudstate_telemetry::trace::TraceId;
 use tokio::sync::{mpsc, oneshot};
@@ -16,11 +18,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::context::Context;
+use crate::crdt::{self, Wanted};
 use crate::drive;
 use crate::method_limit::{KnownLimits, MethodLimit};
 use crate::metrics::{CoreMetrics, Group, Shed};
 use crate::passivation::Passivation;
-use crate::registry::{Registry, Served, Waiter};
+use crate::registry::{Registry, Served, Slot, Waiter};
 use crate::stored::Stored;
 use crate::{CallError, Metrics, Options};
 
@@ -31,9 +34,12 @@ const REPORT_QUEUE: usize = 64;
 pub struct Shared {
     pub(crate) options: Options,
     pub(crate) store: Store,
+    pub(crate) replicas: Arc<Replicas>,
     pub(crate) metrics: Metrics,
     pub(crate) admission: Arc<Admission>,
     peers: Vec<mpsc::Sender<Message>>,
+    /// Streamed commands of CRDT entities, counted to tell them apart.
+    streams: AtomicU64,
 }
 
 /// What reaches a core from other threads. Give it to [`Core::start`] on the core's own thread.
@@ -50,12 +56,26 @@ enum Message {
 struct HandOver {
     key: EntityKey,
     service: Arc<Service>,
-    command: Command<Waiter>,
+    command: Offered,
+}
+
+/// A command for the kind of entity that it is for.
+pub(crate) enum Offered {
+    /// Of an entity whose state is in the store.
+    Stored(Command<Waiter>),
+    /// Of a CRDT entity.
+    Crdt(Command<Wanted>),
 }
 
 impl Shared {
     /// Shared state for so many cores, and the inbox of each.
-    pub fn new(options: Options, store: Store, metrics: Metrics, cores: usize) -> (Arc<Self>, Vec<Inbox>) {
+    pub fn new(
+        options: Options,
+        store: Store,
+        replicas: Arc<Replicas>,
+        metrics: Metrics,
+        cores: usize,
+    ) -> (Arc<Self>, Vec<Inbox>) {
         let queue = options.handover_queue;
         let (peers, inboxes) = (0..cores.max(1))
             .map(|_| {
@@ -69,9 +89,11 @@ impl Shared {
             Arc::new(Shared {
                 options,
                 store,
+                replicas,
                 metrics,
                 admission,
                 peers,
+                streams: AtomicU64::new(0),
             }),
             inboxes,
         )
@@ -89,6 +111,10 @@ impl Shared {
 
     pub(crate) fn cores(&self) -> usize {
         self.peers.len()
+    }
+
+    pub(crate) fn next_stream(&self) -> u64 {
+        self.streams.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Calls of clients in progress.
@@ -133,6 +159,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: CoreMetrics,
     pub(crate) event_sourced: Entities<EventSourced>,
     pub(crate) values: Entities<ValueEntity>,
+    pub(crate) crdts: crdt::Entities,
     pub(crate) tasks: TaskTracker,
     /// Asynchronous side effects in progress.
     pub(crate) effects: Cell<usize>,
@@ -143,7 +170,7 @@ pub(crate) struct Inner {
 /// The entities of one kind, and when to passivate them.
 pub(crate) struct Entities<K: Stored> {
     pub(crate) registry: Registry<K>,
-    pub(crate) passivation: Passivation<K>,
+    pub(crate) passivation: Passivation<Slot<K>>,
 }
 
 /// A kind of entity, to find its entities on a core.
@@ -186,6 +213,7 @@ impl Core {
         let (reports, queued_reports) = mpsc::channel(REPORT_QUEUE);
         tokio::task::spawn_local(report_to_function(link.clone(), queued_reports));
         let metrics = shared.metrics.core();
+        let (crdts, changed) = crdt::Entities::new();
         let core = Core(Rc::new(Inner {
             index,
             shared,
@@ -195,18 +223,20 @@ impl Core {
             served: RefCell::default(),
             event_sourced: Entities::new(),
             values: Entities::new(),
+            crdts,
             tasks: TaskTracker::new(),
             effects: Cell::new(0),
             reports,
             draining: Cell::new(false),
         }));
+        tokio::task::spawn_local(crdt::follow_changes(Rc::downgrade(&core.0), changed));
         tokio::task::spawn_local(core.clone().receive(inbox));
         core
     }
 
     /// Active entities on this core.
     pub fn active(&self) -> usize {
-        self.0.event_sourced.registry.len() + self.0.values.registry.len()
+        self.0.event_sourced.registry.len() + self.0.values.registry.len() + self.0.crdts.len()
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -240,6 +270,7 @@ impl Core {
             Message::FunctionLost => {
                 drive::drop_idle::<EventSourced>(self);
                 drive::drop_idle::<ValueEntity>(self);
+                crdt::drop_idle(self);
             }
             Message::Drain { by, done } => {
                 let core = self.clone();
@@ -255,10 +286,13 @@ impl Core {
     /// Refuses new calls, waits for those in progress, then passivates all entities.
     async fn drain(&self, by: Instant) {
         self.0.draining.set(true);
+        // Their streams are calls in progress, which end only if somebody ends them.
+        crdt::drain(self);
         let finish = async {
             self.0.shared.admission.none_in_flight().await;
             drive::drain::<EventSourced>(self);
             drive::drain::<ValueEntity>(self);
+            crdt::drain(self);
             self.0.tasks.close();
             self.0.tasks.wait().await;
         };
@@ -275,7 +309,7 @@ impl Core {
         &self,
         key: EntityKey,
         service: &Arc<Service>,
-        command: Command<Waiter>,
+        command: Offered,
     ) -> Result<(), CallError> {
         let owner = self.owner(&key);
         if owner == self.0.index {
@@ -309,14 +343,19 @@ impl Core {
         (hash % cores as u64) as usize
     }
 
-    fn offer(&self, key: EntityKey, service: &Arc<Service>, command: Command<Waiter>) {
+    fn offer(&self, key: EntityKey, service: &Arc<Service>, command: Offered) {
         let served = self.served(service);
-        match service.kind {
-            EntityKind::EventSourced => drive::offer::<EventSourced>(self, key, &served, command),
-            EntityKind::Value => drive::offer::<ValueEntity>(self, key, &served, command),
-            // The router sends actions elsewhere, and discovery refuses CRDT entities in this version.
-            EntityKind::Action | EntityKind::Crdt => {
-                tracing::error!(service = %service.name, kind = ?service.kind, "command for a service without stored state");
+        match (service.kind, command) {
+            (EntityKind::EventSourced, Offered::Stored(command)) => {
+                drive::offer::<EventSourced>(self, key, &served, command);
+            }
+            (EntityKind::Value, Offered::Stored(command)) => {
+                drive::offer::<ValueEntity>(self, key, &served, command);
+            }
+            (EntityKind::Crdt, Offered::Crdt(command)) => crdt::offer(self, key, &served, command),
+            // The router sends actions elsewhere, and makes the commands that a kind takes.
+            (kind, _) => {
+                tracing::error!(service = %service.name, ?kind, "command for a service of another kind");
             }
         }
     }
@@ -330,7 +369,8 @@ impl Core {
         let (group, name) = match service.kind {
             EntityKind::Value => (Group::Value, &service.persistence_id),
             EntityKind::Action => (Group::Action, &service.name),
-            EntityKind::EventSourced | EntityKind::Crdt => (Group::EventSourced, &service.persistence_id),
+            EntityKind::EventSourced => (Group::EventSourced, &service.persistence_id),
+            EntityKind::Crdt => (Group::Crdt, &service.persistence_id),
         };
         let new = Rc::new(Served {
             service: service.clone(),

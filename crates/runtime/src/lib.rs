@@ -10,6 +10,8 @@
 //!                 side effects ▶ forward or reply ▶ Replies
 //! ```
 //!
+//! CRDT entities have no commits: their changes go to the node's replicas, which others change too.
+//!
 //! An entity lives on the core that its key hashes to; everything about it happens on that thread, without locks. An
 //! idle entity is a map entry and its stream: there is a task only while it has something to do.
 //!
@@ -20,6 +22,7 @@ mod admission;
 mod call;
 mod context;
 mod core;
+mod crdt;
 mod delay_limit;
 mod deliver;
 mod drive;

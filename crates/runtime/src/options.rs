@@ -10,7 +10,8 @@ pub struct Options {
     /// How long a function may take for one turn, for taking a page of replayed events, or for a unary action. Then
     /// the activation is lost and the caller gets `DEADLINE_EXCEEDED`.
     pub turn_timeout: Duration,
-    /// How long a function may take to close its side of a stream. Then the stream is reset.
+    /// How long a function may take to close its side of a stream, or to respond to the end of a streamed command of a CRDT
+    /// entity. Then the stream is reset, or the proxy goes on without a response.
     pub close_timeout: Duration,
     /// Commands that may wait for one entity; further ones get `RESOURCE_EXHAUSTED`.
     pub queue_commands: usize,
@@ -37,6 +38,9 @@ pub struct Options {
     pub replay_page_bytes: usize,
     /// Commands under way from one core to another; further ones get `UNAVAILABLE`.
     pub handover_queue: usize,
+    /// Messages of a streamed command of a CRDT entity that may wait for a slow client; then its stream ends with
+    /// `ABORTED`.
+    pub stream_messages: usize,
     /// When a refused caller is told to come back.
     pub retry_after: Duration,
 }
@@ -58,6 +62,7 @@ impl Default for Options {
             max_effects: 1_000,
             replay_page_bytes: 256 << 10,
             handover_queue: 16_384,
+            stream_messages: 100,
             retry_after: Duration::from_secs(1),
         }
     }

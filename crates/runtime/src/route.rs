@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudstate_catalog::{EntityKind, Method};
+use cloudstate_entity::crdt::Call;
 use cloudstate_entity::{Answer, Command, TurnError, action};
 use cloudstate_protocol::action::{ActionCommand, ActionResponse};
 use cloudstate_protocol::{self as protocol, Any, Metadata, client_action, names};
@@ -15,16 +16,18 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::admission::Permit;
 use crate::context::{Context, How};
+use crate::core::Offered;
+use crate::crdt;
 use crate::deliver::run_effects;
 use crate::drive::waiter;
 use crate::function_call::FunctionCall;
 use crate::metrics::Shed;
 use crate::streams::{self, Holding};
 use crate::traced::Following;
-use crate::{Call, CallError, Code, Core, Input, Replies, Reply, Router};
+use crate::{CallError, Code, Core, Input, Replies, Reply, ReplyStream, Router};
 
 impl Router for Core {
-    fn call(&self, call: Call) -> impl Future<Output = Result<Replies, CallError>> + 'static {
+    fn call(&self, call: crate::Call) -> impl Future<Output = Result<Replies, CallError>> + 'static {
         let core = self.clone();
         async move {
             let permit = core.admit(&call.input)?;
@@ -117,8 +120,8 @@ impl Core {
     }
 
     /// Starts a call, whoever makes it.
-    fn route(&self, call: Call, context: Context) -> Result<Routed, CallError> {
-        let Call {
+    fn route(&self, call: crate::Call, context: Context) -> Result<Routed, CallError> {
+        let crate::Call {
             method,
             input,
             metadata,
@@ -141,16 +144,18 @@ impl Core {
                         .await
                 })))
             }
-            (EntityKind::EventSourced | EntityKind::Value | EntityKind::Action, Input::Stream(_)) => Err(
-                CallError::InvalidRequest(format!("{} takes one request, not a stream", method.path)),
-            ),
-            (EntityKind::Crdt, _) => Err(CallError::Status {
-                code: Code::Unimplemented,
-                message: format!(
-                    "{} belongs to a CRDT entity, which this version does not serve",
-                    method.path
-                ),
-            }),
+            (EntityKind::Crdt, Input::One(payload)) if method.server_streaming => {
+                let replies = self.streamed_command(method, payload, metadata, deadline, context)?;
+                Ok(Routed::Other(Box::pin(ready(Ok(Replies::Stream(replies))))))
+            }
+            (EntityKind::Crdt, Input::One(payload)) => {
+                let turn = self.command(method, payload, metadata, deadline, context)?;
+                Ok(Routed::Turn(turn))
+            }
+            (_, Input::Stream(_)) => Err(CallError::InvalidRequest(format!(
+                "{} takes one request, not a stream",
+                method.path
+            ))),
         }
     }
 
@@ -166,13 +171,22 @@ impl Core {
         let key = entity_key(&method, &payload)?;
         let metadata = method.service.command_metadata.then(|| context.write(metadata));
         let (caller, answered) = waiter(method.clone(), context.clone());
-        let command = Command {
-            caller,
-            name: method.name.clone(),
-            payload: request(&method, payload),
-            metadata,
+        let (name, payload) = (method.name.clone(), request(&method, payload));
+        let offered = match method.service.kind {
+            EntityKind::Crdt => Offered::Crdt(Command {
+                caller: Call::Unary(caller),
+                name,
+                payload,
+                metadata,
+            }),
+            _ => Offered::Stored(Command {
+                caller,
+                name,
+                payload,
+                metadata,
+            }),
         };
-        self.dispatch(key, &method.service, command)?;
+        self.dispatch(key, &method.service, offered)?;
         Ok(Turn {
             core: self.clone(),
             method,
@@ -180,6 +194,28 @@ impl Core {
             context,
             answered,
         })
+    }
+
+    /// Gives a streamed command to its CRDT entity.
+    fn streamed_command(
+        &self,
+        method: Arc<Method>,
+        payload: Bytes,
+        metadata: Metadata,
+        deadline: Option<Instant>,
+        context: Context,
+    ) -> Result<ReplyStream, CallError> {
+        let key = entity_key(&method, &payload)?;
+        let metadata = method.service.command_metadata.then(|| context.write(metadata));
+        let (sink, answered) = crdt::sink(self, method.clone(), context.clone());
+        let command = Command {
+            caller: Call::Streamed(sink),
+            name: method.name.clone(),
+            payload: request(&method, payload),
+            metadata,
+        };
+        self.dispatch(key, &method.service, Offered::Crdt(command))?;
+        Ok(crdt::crdt_stream(self, method, answered, deadline, context))
     }
 
     async fn action_call(
@@ -328,7 +364,7 @@ impl Core {
         let target = self.target(service, command, &context);
         Box::pin(async move {
             let input = Input::One(payload.unwrap_or_default().value);
-            let call = Call {
+            let call = crate::Call {
                 method: target?,
                 input,
                 metadata: metadata.unwrap_or_default(),

@@ -21,7 +21,7 @@ use crate::admission::Admission;
 
 /// The metrics of the runtime, shared by all cores. Clones share the same numbers.
 ///
-/// `cloudstate_eventsourced_*`, `cloudstate_valueentity_*` and `cloudstate_action_*` are about the services, by
+/// `cloudstate_eventsourced_*`, `cloudstate_valueentity_*`, `cloudstate_crdt_*` and `cloudstate_action_*` are about the services, by
 /// `entity_name`: the persistence id, as in the original; of an action the service's name. `cloudstate_runtime_*` is
 /// about all of them together.
 #[derive(Debug, Clone, Default)]

@@ -11,18 +11,20 @@ use cloudstate_telemetry::{Count, Histogram, Page, TIMES_US, Totals, Unit};
 pub(crate) enum Group {
     EventSourced,
     Value,
+    Crdt,
     Action,
 }
 
-use Group::{Action, EventSourced, Value};
+use Group::{Action, Crdt, EventSourced, Value};
 
 impl Group {
-    pub(super) const ALL: [Group; 3] = [EventSourced, Value, Action];
+    pub(super) const ALL: [Group; 4] = [EventSourced, Value, Crdt, Action];
 
     fn prefix(self) -> &'static str {
         match self {
             EventSourced => "cloudstate_eventsourced",
             Value => "cloudstate_valueentity",
+            Crdt => "cloudstate_crdt",
             Action => "cloudstate_action",
         }
     }
@@ -30,8 +32,11 @@ impl Group {
 
 const EVENTS: &[Group] = &[EventSourced];
 const VALUES: &[Group] = &[Value];
-const ENTITIES: &[Group] = &[EventSourced, Value];
-const SERVICES: &[Group] = &[EventSourced, Value, Action];
+const STORED: &[Group] = &[EventSourced, Value];
+const CRDTS: &[Group] = &[Crdt];
+const ENTITIES: &[Group] = &[EventSourced, Value, Crdt];
+const CALLS: &[Group] = &[EventSourced, Value, Action];
+const SERVICES: &[Group] = &[EventSourced, Value, Crdt, Action];
 
 /// Upper bounds for the life of an activation, in microseconds: from a second to a day.
 const LIVES_US: &[u64] = &[
@@ -106,9 +111,9 @@ cells! {
         /// Activations that ended by a failure of the function, the stream or the store
         failed: "failed_entities" of ENTITIES;
         /// Commands that had to wait for another one
-        stashed: "stashed_commands" of ENTITIES;
+        stashed: "stashed_commands" of STORED;
         /// Commands that waited and do no more
-        unstashed: "unstashed_commands" of ENTITIES;
+        unstashed: "unstashed_commands" of STORED;
         /// Events stored
         persisted_events: "persisted_events" of EVENTS;
         /// Bytes of events stored
@@ -135,19 +140,29 @@ cells! {
         loaded_values: "loaded_values" of VALUES;
         /// Bytes of values loaded
         loaded_value_bytes: "loaded_value_bytes" of VALUES;
+        /// Commands that changed or deleted their entity
+        changes: "changes" of CRDTS;
+        /// Changes that did not reach as many members as they asked for in time
+        short_changes: "short_changes" of CRDTS;
+        /// Deltas sent to the function, for what others changed
+        deltas: "deltas" of CRDTS;
+        /// Streams of streamed commands begun
+        streams_begun: "begun_streams" of CRDTS;
+        /// Streams of streamed commands ended
+        streams_ended: "ended_streams" of CRDTS;
     }
     times {
         /// Seconds from receiving a command until it was answered, without its effects and forward
         total_time: "command_total_time_seconds" of ENTITIES in TIMES_US;
         /// Seconds that a command waited for others
-        stash_time: "command_stash_time_seconds" of ENTITIES in TIMES_US;
+        stash_time: "command_stash_time_seconds" of STORED in TIMES_US;
         /// Seconds from sending a command to the function until its answer
-        processing: "command_processing_time_seconds" of SERVICES in TIMES_US;
+        processing: "command_processing_time_seconds" of CALLS in TIMES_US;
         /// Seconds from sending a command to the function until its change was durable
-        turn: "turn_time_seconds" of ENTITIES in TIMES_US;
+        turn: "turn_time_seconds" of STORED in TIMES_US;
         /// Seconds until a change was durable
-        persist: "persist_time_seconds" of ENTITIES in TIMES_US;
-        /// Seconds from activation until the state was replayed
+        persist: "persist_time_seconds" of STORED in TIMES_US;
+        /// Seconds from activation until the state was there
         recovery: "recovery_time_seconds" of ENTITIES in TIMES_US;
         /// Seconds that an activation lived
         active: "entity_active_time_seconds" of ENTITIES in LIVES_US;
@@ -215,7 +230,7 @@ pub(super) fn write(page: &mut Page<'_>, group: Group, services: &[Service<'_>])
         let times = services.iter().map(|(name, cells)| (label(name), totals(cells)));
         page.histograms(&shown.name(group), shown.help(), Unit::Microseconds, times)?;
     }
-    for gauge in GAUGES.iter().filter(|_| ENTITIES.contains(&group)) {
+    for gauge in GAUGES.iter().filter(|gauge| gauge.groups.contains(&group)) {
         // What ended is read first, so that what begins meanwhile never makes the difference negative.
         let differences = services.iter().map(|(name, cells)| {
             let ended = sum(cells, gauge.ended);
@@ -249,6 +264,7 @@ impl<T> Shown<T> {
 struct Gauge {
     name: &'static str,
     help: &'static str,
+    groups: &'static [Group],
     begun: fn(&ServiceMetrics) -> &Count,
     ended: fn(&ServiceMetrics) -> &Count,
 }
@@ -257,13 +273,22 @@ const GAUGES: &[Gauge] = &[
     Gauge {
         name: "active_entities",
         help: "Entities active now",
+        groups: ENTITIES,
         begun: |cells| &cells.activated,
         ended: |cells| &cells.passivated,
     },
     Gauge {
         name: "queued_commands",
         help: "Commands that wait for another one now",
+        groups: STORED,
         begun: |cells| &cells.stashed,
         ended: |cells| &cells.unstashed,
+    },
+    Gauge {
+        name: "active_streams",
+        help: "Streams of streamed commands now",
+        groups: CRDTS,
+        begun: |cells| &cells.streams_begun,
+        ended: |cells| &cells.streams_ended,
     },
 ];
