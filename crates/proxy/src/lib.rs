@@ -19,6 +19,7 @@ mod listen;
 mod open_store;
 mod process_metrics;
 mod readiness_metrics;
+mod replicas;
 mod rooms;
 mod run;
 mod security;

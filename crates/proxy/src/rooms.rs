@@ -22,6 +22,7 @@ pub(crate) fn runtime(config: &Config) -> cloudstate_runtime::Options {
         max_in_flight_bytes: config.runtime.max_queued_bytes.bytes(),
         max_delay: config.runtime.max_delay,
         min_in_flight: config.runtime.min_in_flight,
+        stream_messages: config.crdt.stream_messages,
         forward_limit: config.runtime.forward_limit as usize,
         ..cloudstate_runtime::Options::default()
     }

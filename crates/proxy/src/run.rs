@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use cloudstate_admin::Admin;
 use cloudstate_catalog::Catalog;
 use cloudstate_gateway::{Front, Security, StaticFiles};
+use cloudstate_replica::Replicas;
 use cloudstate_runtime::{Component, Health, Inbox, Metrics, Shared};
 use cloudstate_store::Store;
 use prometheus_client::registry::Registry;
@@ -29,6 +30,7 @@ use crate::listen::{ListenError, Reserved};
 use crate::open_store::open_store;
 use crate::process_metrics::ProcessMetrics;
 use crate::readiness_metrics::ReadinessMetrics;
+use crate::replicas::{self, ReplicaMetrics};
 use crate::rooms;
 use crate::security;
 use crate::store_metrics::{StoreMetrics, follow_health};
@@ -125,6 +127,8 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         function: cloudstate_function::Metrics::register(&mut registry),
     };
     sides.clients.register(&mut registry);
+    let replicas = replicas::alone(config);
+    registry.register_collector(Box::new(ReplicaMetrics(replicas.clone())));
     let opened = Arc::new(OnceLock::new());
     registry.register_collector(Box::new(StoreMetrics(opened.clone())));
     registry.register_collector(Box::new(ProcessMetrics::new()));
@@ -141,6 +145,7 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         process: health.component("proxy", "starting"),
         health: health.clone(),
         metrics,
+        replicas,
         sides,
         static_files,
         traces,
@@ -170,6 +175,7 @@ struct Proxy<'a> {
     process: Component,
     health: Health,
     metrics: Metrics,
+    replicas: Arc<Replicas>,
     sides: SideMetrics,
     static_files: Option<StaticFiles>,
     traces: Option<Traces>,
@@ -194,8 +200,8 @@ impl Proxy<'_> {
     async fn serve(self, client: Reserved, store: &Store) -> Result<(), RunError> {
         let Proxy { config, hooks, .. } = self;
         let options = rooms::runtime(config);
-        let (shared, inboxes) = Shared::new(options, store.clone(), self.metrics, rooms::cores(config));
-        let count = inboxes.len();
+        let count = rooms::cores(config);
+        let (shared, inboxes) = Shared::new(options, store.clone(), self.replicas, self.metrics, count);
         let nothing = Front::unavailable("the user function has not declared itself yet");
         let (front, _) = watch::channel(Arc::new(nothing));
         let end = CancellationToken::new();

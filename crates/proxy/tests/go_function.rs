@@ -12,7 +12,7 @@ use crate::harness::{Answer, Client, Proxy, run};
 
 const TEST: &str = "a_function_on_the_go_sdk_0_3_0_runs_unmodified";
 const PACKAGE: &str = "github.com/cloudstateio/go-support/tck/cmd/tck_shoppingcart";
-const MODULE: &str = "module cart\n\ngo 1.13\n\nrequire github.com/cloudstateio/go-support v0.3.0\n";
+const MODULE: &str = "module function\n\ngo 1.13\n\nrequire github.com/cloudstateio/go-support v0.3.0\n";
 const ADD: &str = "/com.example.shoppingcart.ShoppingCart/AddItem";
 const REMOVE: &str = "/com.example.shoppingcart.ShoppingCart/RemoveItem";
 const GET: &str = "/com.example.shoppingcart.ShoppingCart/GetCart";
@@ -46,13 +46,13 @@ struct Cart {
 }
 
 /// The function's process; dropping it kills it.
-struct GoFunction {
+pub(crate) struct GoFunction {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl GoFunction {
-    fn start(binary: &Path) -> GoFunction {
+    pub(crate) fn start(binary: &Path) -> GoFunction {
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("it is bound").port();
         drop(free);
@@ -75,22 +75,22 @@ impl Drop for GoFunction {
     }
 }
 
-/// Builds the function; `None` when this machine cannot.
-fn build(directory: &Path) -> Option<PathBuf> {
-    let go = program(TEST, "go")?;
+/// Builds a function of the SDK's own; `None` when this machine cannot, for which the test is left out.
+pub(crate) fn build(test: &str, package: &str, directory: &Path) -> Option<PathBuf> {
+    let go = program(test, "go")?;
     std::fs::write(directory.join("go.mod"), MODULE).expect("a writable directory");
     let built = Command::new(go)
         .current_dir(directory)
         .env("GOFLAGS", "-mod=mod")
-        .args(["build", "-o", "cart", PACKAGE])
+        .args(["build", "-o", "function", package])
         .output()
         .expect("go can be started");
     if !built.status.success() {
         let cause = String::from_utf8_lossy(&built.stderr).into_owned();
-        leave_out(TEST, "Go and its modules' proxy", cause);
+        leave_out(test, "Go and its modules' proxy", cause);
         return None;
     }
-    Some(directory.join("cart"))
+    Some(directory.join("function"))
 }
 
 fn item(cart: &str, product: &str, quantity: i32) -> AddLineItem {
@@ -141,7 +141,7 @@ async fn all(
 fn a_function_on_the_go_sdk_0_3_0_runs_unmodified() {
     const CARTS: usize = 1_500;
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let Some(binary) = build(directory.path()) else {
+    let Some(binary) = build(TEST, PACKAGE, directory.path()) else {
         return;
     };
     run(async {

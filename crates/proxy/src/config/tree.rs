@@ -180,6 +180,14 @@ settings! {
         queue_bytes: Size = "16MiB" from "1KiB" to "4GiB";
     }
 
+    /// CRDT entities. See [CRDT entities](../crdt.md).
+    crdt "crdt" => Crdt {
+        /// How deep maps may be nested in maps; a map without maps in it is 1. A deeper one is refused.
+        max_depth: usize = "32" from "1" to "32";
+        /// Messages of a streamed command that wait for a slow client. Beyond it, its stream ends with ABORTED.
+        stream_messages: usize = "100" from "1" to "1000000";
+    }
+
     /// The proxy's own use of the machine.
     runtime "runtime" => Runtime {
         /// Threads that run entities; 0 takes one for each core.

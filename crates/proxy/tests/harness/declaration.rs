@@ -9,6 +9,11 @@ const PROTO: &str = include_str!("whole.proto");
 pub(crate) const LOG: &str = "/whole.Log/Act";
 pub(crate) const CELL: &str = "/whole.Cell/Act";
 pub(crate) const JOB: &str = "/whole.Job/Act";
+pub(crate) const BOARD: &str = "/whole.Board/Act";
+pub(crate) const WATCH: &str = "/whole.Board/Watch";
+/// Of the same entities as the one above, but with instances of their own.
+pub(crate) const MIRROR: &str = "/whole.Mirror/Act";
+pub(crate) const MIRROR_WATCH: &str = "/whole.Mirror/Watch";
 
 /// A command, and what the function shall do with it.
 #[derive(Clone, PartialEq, Message)]
@@ -146,7 +151,19 @@ pub(crate) fn whole() -> EntitySpec {
     services(PROTO)
 }
 
-/// The same, with streams that a browser's `EventSource` can ask for: `GET /out/{what}/{text}`.
+/// All three services, and two of the same CRDT entities.
+pub(crate) fn with_boards() -> EntitySpec {
+    let service = |name| {
+        format!("service {name} {{ rpc Act(Do) returns (Done); rpc Watch(Do) returns (stream Done); }}")
+    };
+    let text = format!("{PROTO}\n{}\n{}", service("Board"), service("Mirror"));
+    let mut spec = services(&text);
+    spec.entities.push(entity(names::CRDT, "whole.Board", "board"));
+    spec.entities.push(entity(names::CRDT, "whole.Mirror", "board"));
+    spec
+}
+
+/// The three services, with streams that a browser's `EventSource` can ask for: `GET /out/{what}/{text}`.
 pub(crate) fn whole_with_get() -> EntitySpec {
     let rule = "option (google.api.http) = { post: \"/whole.Job/Out\" body: \"*\" additional_bindings { get: \"/out/{what}/{text}\" } };";
     let plain = "rpc Out(Do) returns (stream Done);";

@@ -12,11 +12,13 @@ pub(crate) mod messages;
 pub(crate) mod proxy;
 pub(crate) mod scrape;
 pub(crate) mod sdk;
+pub(crate) mod watch;
 
 pub(crate) use client::{Answer, Client, Http};
 pub(crate) use declaration::*;
 pub(crate) use function::Function;
 pub(crate) use proxy::Proxy;
+pub(crate) use watch::Watch;
 
 use std::time::Duration;
 

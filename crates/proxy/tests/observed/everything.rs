@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::harness::scrape::Scrape;
-use crate::harness::{CELL, Client, Function, JOB, LOG, Proxy, add, ask, read, whole};
+use crate::harness::{BOARD, CELL, Client, Function, JOB, LOG, Proxy, WATCH, add, ask, read, with_boards};
 
 /// What such a proxy exports.
 pub(super) async fn scrape() -> Scrape {
@@ -22,7 +22,7 @@ pub(super) async fn scrape() -> Scrape {
     let (authority, collector, function) = (
         Authority::new("test"),
         Collector::start(),
-        Function::start(whole()),
+        Function::start(with_boards()),
     );
     let own = authority.server();
     let flags = [
@@ -66,6 +66,9 @@ async fn succeed(client: &Client) {
     client.text(LOG, ask("a", "snapshot", "y")).await;
     client.text(CELL, add("c", "x")).await;
     client.text(CELL, ask("c", "delete", "")).await;
+    client.text(BOARD, add("e", "1")).await;
+    client.text(WATCH, ask("e", "watch nothing", "")).await;
+    client.text(BOARD, ask("gone", "delete", "")).await;
     let request = add("j", "")
         .effect(CELL, add("d", "x"), true)
         .effect(LOG, ask("a", "decline", "no"), false)

@@ -9,7 +9,7 @@ use crate::harness::run;
 use crate::harness::scrape::{Family, Scrape};
 
 /// The parts of the page: beginning of the names, title, text.
-const PARTS: [(&str, &str, &str); 12] = [
+const PARTS: [(&str, &str, &str); 14] = [
     (
         "cloudstate_gateway_",
         "Clients",
@@ -29,6 +29,16 @@ const PARTS: [(&str, &str, &str); 12] = [
         "cloudstate_valueentity_",
         "Value entities",
         "The same of value entities.",
+    ),
+    (
+        "cloudstate_crdt_",
+        "CRDT entities",
+        "By `entity_name`, the persistence id.",
+    ),
+    (
+        "cloudstate_replica_",
+        "Replicas of CRDT entities",
+        "All services together.",
     ),
     (
         "cloudstate_action_",

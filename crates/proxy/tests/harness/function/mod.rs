@@ -9,9 +9,10 @@
 //! | `circle of effects` | the same, as a synchronous effect | same |
 //! | anything else | see `entity` | see `action` |
 //!
-//! Forwards and side effects are given in the command.
+//! CRDT entities do what `board` says. Forwards and side effects are given in the command.
 
 mod action;
+mod board;
 mod entity;
 mod wire;
 
@@ -246,6 +247,7 @@ async fn answer(request: Request<RecvStream>, respond: SendResponse<Bytes>, shar
         names::REPORT_ERROR_PATH => report(call).await,
         names::EVENT_SOURCED_PATH => entity::serve::<entity::Log>(call).await,
         names::VALUE_ENTITY_PATH => entity::serve::<entity::Cell>(call).await,
+        names::CRDT_PATH => board::serve(call).await,
         path => action::serve(path, call).await,
     };
 }
