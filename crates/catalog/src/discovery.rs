@@ -94,6 +94,7 @@ impl Catalog {
 
     fn add(&mut self, entity: &Entity, options: &CatalogOptions) -> Result<(), DiscoveryError> {
         let descriptor = find_service(&self.pool, &entity.service_name)?;
+        check_names(&descriptor)?;
         let kind = supported_kind(entity, options)?;
         check_shapes(kind, &descriptor)?;
         let keys = keys(kind, &descriptor)?;
@@ -221,6 +222,21 @@ fn entities_of(kind: EntityKind) -> Option<&'static str> {
         EntityKind::Value => Some("Value based entities"),
         EntityKind::Crdt => Some("CRDT entities"),
         EntityKind::Action => None,
+    }
+}
+
+/// The linker takes any name; a compiler makes only those that are identifiers.
+fn check_names(descriptor: &ServiceDescriptor) -> Result<(), DiscoveryError> {
+    let is_identifier = |name: &str| {
+        let of_names = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.chars().all(of_names) && name.starts_with(|c: char| !c.is_ascii_digit())
+    };
+    let is_legal = |full_name: &str| full_name.split('.').all(is_identifier);
+    let methods = descriptor.methods().map(|method| method.full_name().to_owned());
+    let mut names = std::iter::once(descriptor.full_name().to_owned()).chain(methods);
+    match names.find(|name| !is_legal(name)) {
+        None => Ok(()),
+        Some(name) => Err(DiscoveryError::IllegalName { name }),
     }
 }
 

@@ -148,6 +148,16 @@ pub enum DiscoveryError {
         /// Where it is, or `unknown`.
         file: String,
     },
+    /// A service or method has a name that no `.proto` file can give it, and so no path.
+    #[error(
+        "The name [{}] in the entity spec is not one of the language of .proto files. Names have letters, digits and \
+         underscores, and begin with no digit; dots are between names.",
+        .name.escape_debug()
+    )]
+    IllegalName {
+        /// Full name of the service or method.
+        name: String,
+    },
     /// Options of a field or method do not have the type that their definition says.
     #[error(
         "The options of [{element}] in file [{file}] cannot be read: {reason}. Compile it again with the option files of this protocol version."

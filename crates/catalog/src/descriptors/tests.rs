@@ -200,6 +200,27 @@ fn files_that_do_not_fit_together_are_refused() {
     );
 }
 
+#[test]
+fn names_that_no_compiler_makes_are_refused() {
+    for name in ["", "a/b", "1a", "a b", "a.b.", "\0", "é"] {
+        let mut files = FileDescriptorSet::decode(compile(KEYED)).unwrap();
+        let test = files
+            .file
+            .iter_mut()
+            .find(|file| file.name() == "test.proto")
+            .unwrap();
+        test.service[0].method[0].name = Some(name.to_owned());
+        let text = reported(&spec(files.encode_to_vec().into(), vec![value_entity()]));
+        assert!(
+            text.starts_with(&format!(
+                "The name [test.Service.{}] in the entity spec",
+                name.escape_debug()
+            )),
+            "{text}"
+        );
+    }
+}
+
 /// The files of a declaration with every kind of option, `test.proto` last.
 static FILES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     let files = EncodedFiles::decode(compile(
