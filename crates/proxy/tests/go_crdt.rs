@@ -1,9 +1,12 @@
 //! The CRDT models of a published SDK of the original, unmodified: what the original's conformance kit asks of them through
 //! a proxy, and every type.
 
+use std::process::Command;
+
 use prost::{Enumeration, Message, Oneof};
 
-use crate::go_function::{GoFunction, build};
+use crate::go_function::build;
+use crate::harness::process::Process;
 use crate::harness::{Client, Proxy, Watch, run};
 
 const TEST: &str = "the_crdt_models_of_the_go_sdk_0_3_0_run_unmodified";
@@ -558,7 +561,7 @@ fn the_crdt_models_of_the_go_sdk_0_3_0_run_unmodified() {
         return;
     };
     run(async {
-        let function = GoFunction::start(&binary);
+        let function = Process::start(&mut Command::new(&binary));
         let proxy = Proxy::start(function.port, &[]);
         let client = proxy.client().await;
         a_counter_changes_until_it_is_deleted(&client).await;

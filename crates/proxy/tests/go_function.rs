@@ -1,79 +1,18 @@
 //! A function on a published SDK of the original, unmodified.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use bytes::Bytes;
 use cloudstate_test_support::{leave_out, program};
 use futures_util::future::join_all;
-use prost::Message;
 
+use crate::harness::cart::{ADD, AddLineItem, GET, REMOVE, cart, item, lines, only_cart};
+use crate::harness::process::Process;
 use crate::harness::{Answer, Client, Proxy, run};
 
 const TEST: &str = "a_function_on_the_go_sdk_0_3_0_runs_unmodified";
 const PACKAGE: &str = "github.com/cloudstateio/go-support/tck/cmd/tck_shoppingcart";
 const MODULE: &str = "module function\n\ngo 1.13\n\nrequire github.com/cloudstateio/go-support v0.3.0\n";
-const ADD: &str = "/com.example.shoppingcart.ShoppingCart/AddItem";
-const REMOVE: &str = "/com.example.shoppingcart.ShoppingCart/RemoveItem";
-const GET: &str = "/com.example.shoppingcart.ShoppingCart/GetCart";
-
-#[derive(Clone, PartialEq, Message)]
-struct AddLineItem {
-    #[prost(string, tag = "1")]
-    user_id: String,
-    #[prost(string, tag = "2")]
-    product_id: String,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(int32, tag = "4")]
-    quantity: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Line {
-    #[prost(string, tag = "1")]
-    product_id: String,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(int32, tag = "3")]
-    quantity: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Cart {
-    #[prost(message, repeated, tag = "1")]
-    items: Vec<Line>,
-}
-
-/// The function's process; dropping it kills it.
-pub(crate) struct GoFunction {
-    child: Child,
-    pub(crate) port: u16,
-}
-
-impl GoFunction {
-    pub(crate) fn start(binary: &Path) -> GoFunction {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("it is bound").port();
-        drop(free);
-        let child = Command::new(binary)
-            .env("HOST", "127.0.0.1")
-            .env("PORT", port.to_string())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it was built");
-        GoFunction { child, port }
-    }
-}
-
-impl Drop for GoFunction {
-    fn drop(&mut self) {
-        // An error means that it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Builds a function of the SDK's own; `None` when this machine cannot, for which the test is left out.
 pub(crate) fn build(test: &str, package: &str, directory: &Path) -> Option<PathBuf> {
@@ -91,37 +30,6 @@ pub(crate) fn build(test: &str, package: &str, directory: &Path) -> Option<PathB
         return None;
     }
     Some(directory.join("function"))
-}
-
-fn item(cart: &str, product: &str, quantity: i32) -> AddLineItem {
-    AddLineItem {
-        user_id: cart.to_owned(),
-        product_id: product.to_owned(),
-        name: format!("a {product}"),
-        quantity,
-    }
-}
-
-fn only_cart(cart: &str) -> AddLineItem {
-    AddLineItem {
-        user_id: cart.to_owned(),
-        ..AddLineItem::default()
-    }
-}
-
-fn cart(answer: &Answer) -> Vec<(String, String, i32)> {
-    assert_eq!(answer.status(), (0, String::new()));
-    let message: Bytes = answer.body.slice(5..);
-    let cart = Cart::decode(message).expect("a cart");
-    let line = |line: Line| (line.product_id, line.name, line.quantity);
-    let mut lines: Vec<_> = cart.items.into_iter().map(line).collect();
-    lines.sort();
-    lines
-}
-
-fn lines(lines: &[(&str, i32)]) -> Vec<(String, String, i32)> {
-    let line = |(product, quantity): &(&str, i32)| ((*product).to_owned(), format!("a {product}"), *quantity);
-    lines.iter().map(line).collect()
 }
 
 async fn all(
@@ -145,7 +53,7 @@ fn a_function_on_the_go_sdk_0_3_0_runs_unmodified() {
         return;
     };
     run(async {
-        let function = GoFunction::start(&binary);
+        let function = Process::start(&mut Command::new(&binary));
         let store = format!("sqlite:{}", directory.path().join("store").display());
         let flags = [
             ("store.url", &*store),
@@ -192,7 +100,7 @@ fn a_function_on_the_go_sdk_0_3_0_runs_unmodified() {
         // Another process on both sides: everything comes from the store.
         proxy.stop().await;
         drop(function);
-        let function = GoFunction::start(&binary);
+        let function = Process::start(&mut Command::new(&binary));
         let proxy = Proxy::start(function.port, &flags);
         let client = proxy.client().await;
         for (n, answer) in all(&client, CARTS, GET, only_cart).await.iter().enumerate() {

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!   Client | Http ──▶ Proxy (its own threads) ──▶ Function (its own thread): scripted, frame by frame
-//!                                            └──▶ SdkFunction (its own thread): as a user writes it
+//!                                            ├──▶ SdkFunction (its own thread): as a user writes it
+//!                                            └──▶ Process: a program, in any language
 //! ```
 
+pub(crate) mod cart;
 pub(crate) mod client;
 pub(crate) mod declaration;
 pub(crate) mod function;
 pub(crate) mod messages;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod scrape;
 pub(crate) mod sdk;
