@@ -22,6 +22,7 @@ mod metrics;
 mod misbehaviour;
 mod observed;
 mod overload;
+mod python_function;
 mod routing;
 mod sdk_functions;
 mod security;
