@@ -172,8 +172,8 @@ fn what_the_tutorial_quotes_of_a_new_project_is_in_it() {
     let quoted = code(beginning, &["rust", "proto"]);
     assert!(quoted.len() > 20, "only {} lines were found", quoted.len());
 
-    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/rust");
-    let files = ["proto/counter.proto.in", "src/counter.rs.in"];
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let files = ["proto/counter.proto.in", "rust/src/counter.rs.in"];
     let made: String = files.iter().map(|file| read(&templates.join(file))).collect();
     let lines: Vec<_> = made.lines().map(str::trim).collect();
     for line in quoted {

@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use cloudstate_test_support::{leave_out, program};
 use rustix::process::Signal;
 use support::{Running, cloudstate, ended};
 
@@ -18,13 +19,13 @@ fn checkout() -> PathBuf {
         .expect("this repository")
 }
 
-/// A new project, with the versions of this repository's build, which are on this machine already.
-fn new_project(directory: &Path) -> PathBuf {
+/// A new project.
+fn new_project(directory: &Path, language: &str) -> PathBuf {
     let sdk_path = checkout();
     let arguments = [
         "new",
         "--lang",
-        "rust",
+        language,
         "my-counter",
         "--sdk-path",
         sdk_path.to_str().expect("UTF-8"),
@@ -36,9 +37,32 @@ fn new_project(directory: &Path) -> PathBuf {
         "{}",
         made.stdout
     );
-    let project = directory.join("my-counter");
-    std::fs::copy(sdk_path.join("Cargo.lock"), project.join("Cargo.lock")).expect("it can be copied");
+    directory.join("my-counter")
+}
+
+/// A new project in Rust, with the versions of this repository's build, which are on this machine already.
+fn new_rust_project(directory: &Path) -> PathBuf {
+    let project = new_project(directory, "rust");
+    std::fs::copy(checkout().join("Cargo.lock"), project.join("Cargo.lock")).expect("it can be copied");
     project
+}
+
+/// A new project in Python, in the environment of the first `python3` in `PATH`; `None` if the SDK is not in it.
+fn new_python_project(test: &str, directory: &Path) -> Option<PathBuf> {
+    let python = program(test, "python3")?;
+    let environment = python.ancestors().nth(2).expect("it lies in a bin");
+    if !environment.join("bin/cloudstate-generate").is_file() {
+        let wants = "the Python SDK: sdks/python/prepare DIR, and DIR/bin first in PATH";
+        leave_out(
+            test,
+            wants,
+            format!("it is not installed in {}", environment.display()),
+        );
+        return None;
+    }
+    let project = new_project(directory, "python");
+    std::os::unix::fs::symlink(environment, project.join(".venv")).expect("a new project has none");
+    Some(project)
 }
 
 /// `dev` with what cargo needs.
@@ -91,7 +115,7 @@ const INCREASE: &str = "my_counter.Counter/Increase";
 #[test]
 fn a_new_project_passes_its_tests_is_served_and_follows_its_source() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let project = new_project(directory.path());
+    let project = new_rust_project(directory.path());
     passes_its_own_tests(&project);
     let mut running = dev(&project);
     let serving = running.line_with("serving the user function my-counter on ");
@@ -161,6 +185,48 @@ fn a_new_project_passes_its_tests_is_served_and_follows_its_source() {
     let event: serde_json::Value = serde_json::from_str(&events.stdout).expect(&events.stderr);
     assert_eq!(event["type"], "type.googleapis.com/my_counter.events.Increased");
     assert_eq!(event["payload"]["by"], 2, "{event}");
+    assert_eq!(running.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn a_new_project_in_python_is_served_passes_its_tests_and_follows_its_source() {
+    let test = "a_new_project_in_python_is_served_passes_its_tests_and_follows_its_source";
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(project) = new_python_project(test, directory.path()) else {
+        return;
+    };
+    let mut running = dev(&project);
+    let line = running.line_with("gRPC, HTTP/JSON  http://");
+    let address = line.rsplit('/').next().expect("an address").to_owned();
+    let increased = call(&address, &[INCREASE, r#"{"counterId": "a", "by": 2}"#]);
+    assert_eq!(increased.as_deref(), Ok("{\n  \"value\": \"2\"\n}\n"));
+    let refused = call(&address, &[INCREASE, r#"{"counterId": "a"}"#]).expect_err("it must grow");
+    assert_eq!(
+        refused,
+        "error: UNKNOWN: a counter only grows: `by` must be greater than zero\n"
+    );
+
+    // The build has generated what they import.
+    let tested = Command::new(project.join(".venv/bin/pytest"))
+        .current_dir(&project)
+        .output()
+        .expect("pytest runs");
+    let output = String::from_utf8_lossy(&tested.stdout);
+    assert!(tested.status.success() && output.contains("2 passed"), "{output}");
+
+    let source = project.join("counter/entity.py");
+    let text = std::fs::read_to_string(&source).expect("it was made");
+    std::fs::write(&source, text.replace("only grows", "never shrinks")).expect("it can be written");
+    running.line_with("restarting the function");
+    running.line_with("the function is served again");
+    let refused = call(&address, &[INCREASE, r#"{"counterId": "a"}"#]).expect_err("it must grow");
+    assert!(refused.contains("a counter never shrinks"), "{refused}");
+    let kept = call(&address, &["my_counter.Counter/Get", r#"{"counterId": "a"}"#]);
+    assert_eq!(
+        kept.as_deref(),
+        Ok("{\n  \"value\": \"2\"\n}\n"),
+        "state outlives the change"
+    );
     assert_eq!(running.end(Signal::TERM), Some(0));
 }
 

@@ -29,22 +29,35 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Language {
     Rust,
+    Python,
 }
 
-/// Paths and texts of a project. `{{name}}`, `{{package}}` and `{{crates}}` are filled in.
+impl Language {
+    fn template(self) -> Template {
+        match self {
+            Self::Rust => RUST,
+            Self::Python => PYTHON,
+        }
+    }
+}
+
+/// Paths and texts of a project. `{{name}}`, `{{package}}`, `{{crates}}` and `{{sdks}}` are filled in.
 type Template = &'static [(&'static str, &'static str)];
+
+const COUNTER_PROTO: (&str, &str) = (
+    "proto/counter.proto",
+    include_str!("../../templates/proto/counter.proto.in"),
+);
+const EVENTS_PROTO: (&str, &str) = (
+    "proto/events.proto",
+    include_str!("../../templates/proto/events.proto.in"),
+);
 
 const RUST: Template = &[
     ("Cargo.toml", include_str!("../../templates/rust/Cargo.toml.in")),
     ("build.rs", include_str!("../../templates/rust/build.rs.in")),
-    (
-        "proto/counter.proto",
-        include_str!("../../templates/rust/proto/counter.proto.in"),
-    ),
-    (
-        "proto/events.proto",
-        include_str!("../../templates/rust/proto/events.proto.in"),
-    ),
+    COUNTER_PROTO,
+    EVENTS_PROTO,
     ("src/main.rs", include_str!("../../templates/rust/src/main.rs.in")),
     (
         "src/counter.rs",
@@ -52,6 +65,41 @@ const RUST: Template = &[
     ),
     ("README.md", include_str!("../../templates/rust/README.md.in")),
     (".gitignore", include_str!("../../templates/rust/gitignore.in")),
+];
+
+const PYTHON: Template = &[
+    (
+        "pyproject.toml",
+        include_str!("../../templates/python/pyproject.toml.in"),
+    ),
+    (
+        "requirements.txt",
+        include_str!("../../templates/python/requirements.txt.in"),
+    ),
+    (
+        "cloudstate.toml",
+        include_str!("../../templates/python/cloudstate.toml.in"),
+    ),
+    COUNTER_PROTO,
+    EVENTS_PROTO,
+    (
+        "counter/__init__.py",
+        include_str!("../../templates/python/counter/init.py.in"),
+    ),
+    (
+        "counter/__main__.py",
+        include_str!("../../templates/python/counter/main.py.in"),
+    ),
+    (
+        "counter/entity.py",
+        include_str!("../../templates/python/counter/entity.py.in"),
+    ),
+    (
+        "tests/test_counter.py",
+        include_str!("../../templates/python/tests/test_counter.py.in"),
+    ),
+    ("README.md", include_str!("../../templates/python/README.md.in")),
+    (".gitignore", include_str!("../../templates/python/gitignore.in")),
 ];
 
 /// Words that neither a Rust crate nor a module may be called, or that the template itself uses.
@@ -74,11 +122,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments {
-        name,
-        sdk_path,
-        lang: Language::Rust,
-    } = arguments;
+    let Arguments { name, sdk_path, lang } = arguments;
     let checkout = match sdk_path {
         Some(path) => given(path)?,
         None => found().ok_or_else(not_found)?,
@@ -91,12 +135,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     }
     let fill = |text: &str| {
-        let crates = checkout.join("crates").display().to_string();
+        let within = |directory| checkout.join(directory).display().to_string();
         text.replace("{{name}}", name)
             .replace("{{package}}", &name.replace('-', "_"))
-            .replace("{{crates}}", &crates)
+            .replace("{{crates}}", &within("crates"))
+            .replace("{{sdks}}", &within("sdks"))
     };
-    for (path, text) in RUST {
+    for (path, text) in lang.template() {
         let path = directory.join(path);
         write(&path, &fill(text)).map_err(|error| {
             Failure::new(Exit::Failure, format!("cannot write {}: {error}", path.display()))
@@ -144,7 +189,7 @@ fn is_checkout(path: &Path) -> bool {
 }
 
 fn not_found() -> Failure {
-    let text = "the Rust SDK is used from a checkout of Cloudstate, and neither this program nor the current directory \
+    let text = "the SDK is used from a checkout of Cloudstate, and neither this program nor the current directory \
                 lies in one; name it with --sdk-path DIR";
     Failure::new(Exit::Usage, text)
 }
