@@ -358,6 +358,20 @@ async def test_a_deletion_elsewhere_needs_no_answer() -> None:
     assert kinds(await machine.cancel(1)) == ["stream_cancelled_response"]
 
 
+async def test_an_entity_that_was_deleted_stays_so() -> None:
+    machine = Machine()
+    await machine.command(1, "Connect")
+    await machine.send(delete=pb.CrdtDelete())
+    assert await machine.send(delta=votes(1)) == []
+    (out,) = await machine.command(2, "Connect")
+    assert (out.reply.client_action.failure.description, out.reply.HasField("state_action")) == (
+        "Entity deleted",
+        False,
+    )
+    (out,) = await machine.cancel(1)
+    assert out.stream_cancelled_response == pb.CrdtStreamCancelledResponse(command_id=1)
+
+
 async def test_the_first_delta_is_the_whole_state_whatever_was_made_here() -> None:
     machine = Machine()
     await machine.command(1, "Monitor")

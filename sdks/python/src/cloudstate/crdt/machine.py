@@ -96,6 +96,8 @@ class _Activation:
         self._state: Crdt | None = None
         # Whether the proxy knows of the state.
         self._shared = False
+        # Whether the entity was deleted, here or elsewhere: it never comes back.
+        self._gone = False
         self._subscribers: dict[int, _Subscriber] = {}
         try:
             self._entity: Entity[Any] = registration.factory.make()
@@ -118,6 +120,8 @@ class _Activation:
         return self._state
 
     async def delta(self, delta: pb.CrdtDelta) -> Out:
+        if self._gone:
+            return ()
         try:
             if self._state is None or not self._shared:
                 # What this node made for itself was never seen by anybody.
@@ -130,11 +134,15 @@ class _Activation:
 
     def deleted(self) -> None:
         """Forgets the state. The proxy ends the clients' streams, and then this one."""
-        self._state, self._shared = None, False
+        self._state, self._shared, self._gone = None, False, True
         self._subscribers.clear()
 
     async def command(self, command: entity_pb2.Command) -> Out:
         method = self._check(command)
+        if self._gone:
+            # It was on its way when the entity was deleted.
+            action = declined(command.id, Failure("Entity deleted"))
+            return (pb.CrdtStreamOut(reply=pb.CrdtReply(command_id=command.id, client_action=action)),)
         context: Context[Any]
         metadata = Metadata.from_proto(command.metadata)
         if method.server_streaming:
@@ -194,7 +202,7 @@ class _Activation:
     def _state_action(self, delete: bool, consistency: WriteConsistency) -> pb.CrdtStateAction | None:
         """Takes what the command did. Of a deletion and changes, the deletion counts."""
         if delete:
-            self._state, self._shared = None, False
+            self.deleted()
             return pb.CrdtStateAction(delete=pb.CrdtDelete(), write_consistency=consistency.name)
         update = None if self._state is None else self._state._delta()
         if self._state is None or update is None:
