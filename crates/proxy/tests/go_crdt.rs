@@ -563,20 +563,25 @@ fn the_crdt_models_of_the_go_sdk_0_3_0_run_unmodified() {
     run(async {
         let function = Process::start(&mut Command::new(&binary));
         let proxy = Proxy::start(function.port, &[]);
-        let client = proxy.client().await;
-        a_counter_changes_until_it_is_deleted(&client).await;
-        forwards_and_effects_reach_the_second_service(&client).await;
-        failures_have_their_text(&client).await;
-        connections_are_tracked_by_a_vote(&client).await;
-        a_stream_follows_a_counter_to_its_end(&client).await;
-        every_type_changes(&client).await;
-        http_serves_the_same(&proxy).await;
-
-        // Kit: passivation, after the 100 ms that the entity declares.
-        call(&client, CONFIGURED, "PNCounter-5", Vec::new()).await;
-        let configured = [("entity_name", "cloudstate.tck.model.crdt.CrdtConfigured")];
-        proxy
-            .scrape_until(|scrape| scrape.value("cloudstate_crdt_active_entities", &configured) == 0.0)
-            .await;
+        everything_the_kit_asks(&proxy).await;
     });
+}
+
+/// What the original's kit asks of CRDTs through a proxy, of any function with the models.
+pub(crate) async fn everything_the_kit_asks(proxy: &Proxy) {
+    let client = proxy.client().await;
+    a_counter_changes_until_it_is_deleted(&client).await;
+    forwards_and_effects_reach_the_second_service(&client).await;
+    failures_have_their_text(&client).await;
+    connections_are_tracked_by_a_vote(&client).await;
+    a_stream_follows_a_counter_to_its_end(&client).await;
+    every_type_changes(&client).await;
+    http_serves_the_same(proxy).await;
+
+    // Kit: passivation, after the 100 ms that the entity declares.
+    call(&client, CONFIGURED, "PNCounter-5", Vec::new()).await;
+    let configured = [("entity_name", "cloudstate.tck.model.crdt.CrdtConfigured")];
+    proxy
+        .scrape_until(|scrape| scrape.value("cloudstate_crdt_active_entities", &configured) == 0.0)
+        .await;
 }

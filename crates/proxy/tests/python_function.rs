@@ -6,39 +6,61 @@ use std::process::Command;
 
 use cloudstate_test_support::{leave_out, program};
 use futures_util::future::join_all;
+use prost::Message;
 use tempfile::TempDir;
 
+use crate::go_crdt::everything_the_kit_asks;
 use crate::harness::cart::{ADD, GET, REMOVE, cart, item, lines, only_cart};
 use crate::harness::process::Process;
-use crate::harness::{Proxy, run};
+use crate::harness::{Proxy, Watch, run};
 
-/// A sample in Python, ready to run.
-struct Sample {
+const CONNECT: &str = "/cloudstate.samples.chat.presence.Presence/Connect";
+const MONITOR: &str = "/cloudstate.samples.chat.presence.Presence/Monitor";
+
+#[derive(Clone, PartialEq, Message)]
+struct User {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OnlineStatus {
+    #[prost(bool, tag = "1")]
+    online: bool,
+}
+
+/// A function in Python, ready to run.
+struct Program {
     python: PathBuf,
     module: String,
-    /// The sample, and the store of its proxy.
+    /// The function, and the store of its proxy.
     directory: TempDir,
 }
 
-impl Sample {
-    /// Copies the sample and generates its code; `None` when this machine cannot.
-    fn prepare(test: &str, name: &str) -> Option<Sample> {
+impl Program {
+    fn sample(test: &str, name: &str) -> Option<Program> {
+        let package = format!("samples/python/{name}/{}", name.replace('-', "_"));
+        Self::prepare(test, &package, &format!("samples/{name}/proto"))
+    }
+
+    /// Copies a package and generates its code; `None` when this machine cannot.
+    fn prepare(test: &str, package: &str, proto: &str) -> Option<Program> {
         let python = program(test, "python3")?;
-        let module = name.replace('-', "_");
-        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let package = directory.path().join(&module);
-        fs::create_dir(&package).expect("an empty directory");
-        for entry in fs::read_dir(samples.join("python").join(name).join(&module)).expect("the sample") {
+        let (_, module) = package.rsplit_once('/').expect("a directory and a name");
+        let copy = directory.path().join(module);
+        fs::create_dir(&copy).expect("an empty directory");
+        for entry in fs::read_dir(root.join(package)).expect("the package") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|extension| extension == "py") {
-                fs::copy(&path, package.join(path.file_name().expect("a name"))).expect("it can be copied");
+                fs::copy(&path, copy.join(path.file_name().expect("a name"))).expect("it can be copied");
             }
         }
         let generated = Command::new(&python)
             .args(["-m", "cloudstate.generate"])
-            .arg(samples.join(name).join("proto"))
-            .arg(package.join("proto"))
+            .arg(root.join(proto))
+            .arg(copy.join("proto"))
             .output()
             .expect("python3 can be started");
         if !generated.status.success() {
@@ -47,9 +69,9 @@ impl Sample {
             leave_out(test, wants, cause);
             return None;
         }
-        Some(Sample {
+        Some(Program {
             python,
-            module,
+            module: module.to_owned(),
             directory,
         })
     }
@@ -70,7 +92,7 @@ impl Sample {
 fn an_event_sourced_entity_in_python_keeps_its_state() {
     const CARTS: usize = 100;
     let test = "an_event_sourced_entity_in_python_keeps_its_state";
-    let Some(sample) = Sample::prepare(test, "shopping-cart") else {
+    let Some(sample) = Program::sample(test, "shopping-cart") else {
         return;
     };
     run(async {
@@ -125,7 +147,7 @@ fn an_event_sourced_entity_in_python_keeps_its_state() {
 #[test]
 fn a_value_entity_in_python_keeps_its_value() {
     let test = "a_value_entity_in_python_keeps_its_value";
-    let Some(sample) = Sample::prepare(test, "shopping-cart-value") else {
+    let Some(sample) = Program::sample(test, "shopping-cart-value") else {
         return;
     };
     run(async {
@@ -157,6 +179,48 @@ fn a_value_entity_in_python_keeps_its_value() {
             http.send("GET", "/ve/carts/ann/items", "").await.body().as_str(),
             "[]"
         );
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn the_crdt_models_in_python_run() {
+    let test = "the_crdt_models_in_python_run";
+    let Some(models) = Program::prepare(test, "sdks/python/tck/cloudstate_tck", "sdks/tck/proto") else {
+        return;
+    };
+    run(async {
+        let (_function, proxy) = models.start();
+        everything_the_kit_asks(&proxy).await;
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn presence_in_python_is_told_as_it_changes() {
+    let test = "presence_in_python_is_told_as_it_changes";
+    let Some(presence) = Program::prepare(
+        test,
+        "samples/python/presence/presence",
+        "samples/python/presence/proto",
+    ) else {
+        return;
+    };
+    run(async {
+        let (_function, proxy) = presence.start();
+        let client = proxy.client().await;
+        let ann = User {
+            name: "ann".to_owned(),
+        };
+        let mut monitor = Watch::<OnlineStatus>::begin(&client, MONITOR, &ann).await;
+        assert!(!monitor.message().await.unwrap().online);
+        let connection = Watch::<()>::begin(&client, CONNECT, &ann).await;
+        assert!(monitor.message().await.unwrap().online);
+        let mut later = Watch::<OnlineStatus>::begin(&client, MONITOR, &ann).await;
+        assert!(later.message().await.unwrap().online);
+        connection.leave();
+        assert!(!monitor.message().await.unwrap().online);
+        assert!(!later.message().await.unwrap().online);
         proxy.stop().await;
     });
 }

@@ -35,7 +35,12 @@ def function() -> UserFunction:
         Value("value-entity-tck-model", ValueModel, command_metadata=False),
         Value("value-entity-tck-model-two", ValueTwo, command_metadata=False),
         Value("value-entity-configured", ValueConfigured, passivation_timeout=SOON, command_metadata=False),
-        CrdtEntity("crdt-tck-model", CrdtModel, command_metadata=False),
-        CrdtEntity("crdt-tck-model-two", CrdtTwo, command_metadata=False),
-        CrdtEntity("crdt-configured", CrdtConfigured, passivation_timeout=SOON, command_metadata=False),
+        CrdtEntity("cloudstate.tck.model.crdt.CrdtTckModel", CrdtModel, command_metadata=False),
+        CrdtEntity("cloudstate.tck.model.crdt.CrdtTwo", CrdtTwo, command_metadata=False),
+        CrdtEntity(
+            "cloudstate.tck.model.crdt.CrdtConfigured",
+            CrdtConfigured,
+            passivation_timeout=SOON,
+            command_metadata=False,
+        ),
     )
