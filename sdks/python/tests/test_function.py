@@ -43,6 +43,8 @@ def test_a_declaration_says_what_is_served_and_brings_all_descriptors() -> None:
     assert len(names) == len(set(names))
     for file in files:
         pool.Add(file)
+    comments = {it.leading_comments for file in files for it in file.source_code_info.location}
+    assert " Counts.\n" in comments
     assert pool.FindServiceByName("example.Counter").methods_by_name["Increase"].input_type.name == "IncreaseRequest"
 
 

@@ -15,6 +15,7 @@ from cloudstate import entity_pb2
 from cloudstate.action import Action
 from cloudstate.crdt import CrdtEntity
 from cloudstate.event_sourced import EventSourced
+from cloudstate.service import Service
 from cloudstate.value import Value
 
 PROTOCOL_VERSION = (0, 2)
@@ -113,7 +114,7 @@ class UserFunction:
     def _spec(self) -> entity_pb2.EntitySpec:
         major, minor = PROTOCOL_VERSION
         return entity_pb2.EntitySpec(
-            proto=descriptor_set([it.service.file for it in self._registrations]).SerializeToString(),
+            proto=descriptor_set([it.service for it in self._registrations]).SerializeToString(),
             entities=[_entity(it) for it in self._registrations],
             service_info=entity_pb2.ServiceInfo(
                 service_name=self.name,
@@ -149,8 +150,8 @@ def _passivation(timeout: timedelta | None) -> entity_pb2.EntityPassivationStrat
     return entity_pb2.EntityPassivationStrategy(timeout=strategy)
 
 
-def descriptor_set(files: list[FileDescriptor]) -> descriptor_pb2.FileDescriptorSet:
-    """Returns files and everything that they import, each once and after what it imports."""
+def descriptor_set(services: list[Service]) -> descriptor_pb2.FileDescriptorSet:
+    """Returns the files of services and everything that they import, each once and after what it imports."""
     found: dict[str, FileDescriptor] = {}
 
     def visit(file: FileDescriptor) -> None:
@@ -159,7 +160,9 @@ def descriptor_set(files: list[FileDescriptor]) -> descriptor_pb2.FileDescriptor
                 visit(dependency)
             found[file.name] = file
 
-    for file in files:
-        visit(file)
-    protos = (descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb) for file in found.values())
-    return descriptor_pb2.FileDescriptorSet(file=protos)
+    for service in services:
+        visit(service.file)
+    protos = {name: descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb) for name, file in found.items()}
+    for service in services:
+        protos[service.file.name].source_code_info.ParseFromString(service.comments)
+    return descriptor_pb2.FileDescriptorSet(file=protos.values())

@@ -40,11 +40,19 @@ class Method:
 
 
 class Service:
-    """One service. `handlers` says what each method is called in Python."""
+    """One service, as generated code describes it.
 
-    def __init__(self, descriptor: ServiceDescriptor, handlers: Mapping[str, str]) -> None:
+    Args:
+        descriptor: what the `.proto` file says.
+        handlers: what each method is called in Python.
+        comments: those of the whole file, an encoded `google.protobuf.SourceCodeInfo`, which messages in Python leave
+            out. The proxy shows them to people who look at the service.
+    """
+
+    def __init__(self, descriptor: ServiceDescriptor, handlers: Mapping[str, str], comments: bytes = b"") -> None:
         self.name: str = descriptor.full_name
         self.file: FileDescriptor = descriptor.file
+        self.comments = comments
         self.methods: dict[str, Method] = {
             method.name: Method(method, handlers[method.name]) for method in descriptor.methods
         }

@@ -11,6 +11,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
     MethodDescriptorProto,
     ServiceDescriptorProto,
+    SourceCodeInfo,
 )
 
 from cloudstate.generate.errors import GenerateError
@@ -82,10 +83,19 @@ def services_module(file: FileDescriptorProto, descriptors: FileDescriptorSet, o
         for method in service.method:
             used.update((types[method.input_type][0], types[method.output_type][0]))
     imports = sorted(import_line(name, file.name, own) for name in used)
-    parts = [_HEAD.format(file=file.name, imports="\n".join(imports))]
+    parts = [_HEAD.format(file=file.name, imports="\n".join(imports)), _comments(file)]
     for service_proto in file.service:
         parts.extend(_service(_read(service_proto, file, types)))
     return "\n".join(parts)
+
+
+def _comments(file: FileDescriptorProto) -> str:
+    """Returns the constant with the comments of a file."""
+    commented = [it for it in file.source_code_info.location if it.leading_comments or it.trailing_comments]
+    lines = "".join(
+        f"    {SourceCodeInfo(location=[it]).SerializeToString(deterministic=True)!r}\n" for it in commented
+    )
+    return f'# The comments of the file, for people who look at its services.\n_COMMENTS = (\n    b""\n{lines})\n'
 
 
 def _types(files: Iterable[FileDescriptorProto]) -> dict[str, tuple[str, str]]:
@@ -135,7 +145,7 @@ def _service(service: _Service) -> Iterator[str]:
     yield (
         f"\n{service.constant} = Service(\n"
         f'    {service.module}.DESCRIPTOR.services_by_name["{service.proto.name}"],\n'
-        f"    {{\n{handlers}    }},\n)\n"
+        f"    {{\n{handlers}    }},\n    _COMMENTS,\n)\n"
     )
     yield from _calls(service)
     streams_in = any(it.proto.client_streaming for it in service.methods)
