@@ -1,0 +1,5 @@
+// Serves the model services.
+
+import { tck } from "./function.js";
+
+await tck.run();
