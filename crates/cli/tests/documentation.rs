@@ -20,7 +20,7 @@ fn read(path: &Path) -> String {
 fn documents() -> Vec<PathBuf> {
     let root = root();
     let mut directories = vec![root.clone(), root.join("bench")];
-    for parent in ["samples", "samples/python", "sdks"] {
+    for parent in ["samples", "samples/python", "samples/typescript", "sdks"] {
         directories.extend(entries(&root.join(parent)));
     }
     let mut found = Vec::new();
