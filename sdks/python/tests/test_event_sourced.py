@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 from example.example_cloudstate import Counter, CounterEventSourced, OddEventSourced
@@ -17,6 +17,7 @@ from cloudstate.event_sourced import Context, Stream
 from cloudstate.testkit import EventSourcedTest
 
 Event = Increased | WasReset
+T = TypeVar("T")
 
 
 class CounterEntity(CounterEventSourced[Increased | WasReset], Snapshots[Count]):
@@ -217,6 +218,35 @@ def test_the_types_are_found_through_classes_between() -> None:
 
     assert EventSourced("plain", Between).events.kinds == (Increased,)
     assert EventSourced("plain", lambda: Between()).events.kinds == (Increased,)
+
+    class Shared(CounterEventSourced[T]):
+        def apply(self, event: T) -> None: ...
+
+        def increase(self, command: IncreaseRequest, ctx: Context[T]) -> Count:
+            return Count()
+
+        def get(self, command: GetRequest, ctx: Context[T]) -> Count:
+            return Count()
+
+        def reset(self, command: GetRequest, ctx: Context[T]) -> None: ...
+
+    class Mixin(Generic[T]):
+        pass
+
+    class Leaf(Shared[Increased | WasReset]):
+        pass
+
+    class Below(Leaf):
+        pass
+
+    class OtherMixin(Mixin[str]):
+        pass
+
+    class Beside(OtherMixin, Below):
+        pass
+
+    for kind in (Leaf, Below, Beside):
+        assert EventSourced("leaf", kind).events.kinds == (Increased, WasReset)
 
 
 def test_registrations_that_cannot_work_are_refused_with_the_reason() -> None:

@@ -124,9 +124,9 @@ def type_argument(kind: type, base: type) -> Any:
 
 
 def _argument(kind: type, base: type) -> Any:
-    for parent in getattr(kind, "__orig_bases__", ()):
+    for parent in vars(kind).get("__orig_bases__", kind.__bases__):
         origin = get_origin(parent) or parent
-        if not isinstance(origin, type) or not issubclass(origin, base):
+        if not issubclass(origin, base):
             continue
         arguments = get_args(parent)
         if origin is base:
@@ -136,9 +136,6 @@ def _argument(kind: type, base: type) -> Any:
             parameters = getattr(origin, "__parameters__", ())
             found = arguments[parameters.index(found)] if arguments else None
         return found
-    for parent in kind.__bases__:
-        if parent is not base and issubclass(parent, base) and "__orig_bases__" in vars(parent):
-            return _argument(parent, base)
     return None
 
 
