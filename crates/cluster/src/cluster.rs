@@ -61,7 +61,7 @@ pub struct Options {
 pub enum Error {
     /// Two processes have one name.
     #[error(
-        "a newer process has taken the name [{0}] in the cluster; give every node its own with --node-name (key node.name)"
+        "a newer process has taken the name [{0}] in the cluster; give every node its own with --node-name (key cluster.node_name)"
     )]
     Replaced(String),
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use cloudstate_access::{Pattern, Policy};
-use cloudstate_catalog::{Catalog, CatalogOptions, Method};
+use cloudstate_catalog::{Catalog, CatalogOptions, EntityKind, Method};
 use cloudstate_function::Link;
 use cloudstate_function::discovery::{Backoff, Discovery, DiscoveryOptions, Supervisor, Verdict, proxy_info};
 use cloudstate_gateway::{Front, Routes};
@@ -44,18 +44,33 @@ pub(crate) struct Serving<'a> {
 pub(crate) async fn run(config: &Config, serving: Serving<'_>) -> RunError {
     // A link of its own: its one connection tells when the function is gone.
     let link = Link::counted(rooms::target(config), rooms::link(config), &serving.metrics);
-    let options = CatalogOptions {
-        compatibility_check: config.function.compatibility_check,
-        ..CatalogOptions::default()
-    };
+    let options = catalog_options(config);
+    let clustered = config.is_clustered();
     let (state, changes) = watch::channel(Discovery::Searching { reason: None });
     let latest = RefCell::new(None);
     let policy = serving.policy.clone();
     let supervisor = Supervisor::new(link, discovery_options(config, &options), state);
     tokio::select! {
-        () = supervisor.run(|spec| judge(spec, &options, &policy, &latest)) => RunError::Died("discovery"),
+        () = supervisor.run(|spec| judge(spec, &options, clustered, &policy, &latest)) => RunError::Died("discovery"),
         error = serving.follow(changes, &latest) => error,
     }
+}
+
+/// Until event sourced and value entities are spread over nodes, one of several proxies would keep each of them in a store of its
+/// own: two would have the same entity.
+fn catalog_options(config: &Config) -> CatalogOptions {
+    let mut options = CatalogOptions {
+        compatibility_check: config.function.compatibility_check,
+        ..CatalogOptions::default()
+    };
+    if config.is_clustered() {
+        options.supported.retain(|kind| !is_stored(*kind));
+    }
+    options
+}
+
+fn is_stored(kind: EntityKind) -> bool {
+    matches!(kind, EntityKind::EventSourced | EntityKind::Value)
 }
 
 fn discovery_options(config: &Config, options: &CatalogOptions) -> DiscoveryOptions {
@@ -76,9 +91,13 @@ fn discovery_options(config: &Config, options: &CatalogOptions) -> DiscoveryOpti
 fn judge(
     spec: &EntitySpec,
     options: &CatalogOptions,
+    clustered: bool,
     policy: &Policy,
     latest: &RefCell<Option<Arc<Catalog>>>,
 ) -> Verdict {
+    if let Some(reason) = needs_one_proxy(spec).filter(|_| clustered) {
+        return Verdict::Refused { reason };
+    }
     match Catalog::build(spec, options) {
         Ok((catalog, _)) if let Some(reason) = unknown_rule(policy, &catalog) => Verdict::Refused { reason },
         Ok((catalog, warnings)) => {
@@ -91,6 +110,26 @@ fn judge(
             reason: error.to_string(),
         },
     }
+}
+
+/// What is wrong with the first entity that only a single proxy can serve.
+fn needs_one_proxy(spec: &EntitySpec) -> Option<String> {
+    let stored = [
+        (EntityKind::EventSourced, "an event sourced entity"),
+        (EntityKind::Value, "a value entity"),
+    ];
+    let kind_of = |entity_type: &str| stored.iter().find(|(kind, _)| kind.entity_type() == entity_type);
+    let found = spec
+        .entities
+        .iter()
+        .find_map(|entity| Some((entity, kind_of(&entity.entity_type)?)));
+    let (entity, (_, kind)) = found?;
+    Some(format!(
+        "Service [{}] has declared {kind}, but this proxy is one of several (cluster.join, cluster.peer_addr), and these are not \
+         spread over several proxies yet; actions and CRDT entities are. To serve it, run one node, without --join, --peer-addr \
+         and --nodes.",
+        entity.service_name
+    ))
 }
 
 /// What is wrong with the first access rule that names nothing of the function. It would protect nothing: a slip of the pen

@@ -65,7 +65,7 @@ impl Named {
 }
 
 /// Makes something from the contents of files, in their order.
-type Make<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, FileError>>;
+type Make<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, FileError> + Send>;
 
 /// Something made from files, and made again when they change.
 pub(crate) struct Watched<T> {

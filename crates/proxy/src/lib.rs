@@ -12,6 +12,7 @@
 pub mod config;
 
 mod admin;
+mod cluster;
 mod core_thread;
 mod discovery;
 mod files;

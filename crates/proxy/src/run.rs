@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use cloudstate_admin::Admin;
 use cloudstate_catalog::Catalog;
+use cloudstate_cluster::State;
 use cloudstate_gateway::{Front, Security, StaticFiles};
 use cloudstate_replica::Replicas;
 use cloudstate_runtime::{Component, Health, Inbox, Metrics, Shared};
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
+use crate::cluster;
 use crate::config::Config;
 use crate::core_thread::{self, Parts, SideMetrics};
 use crate::discovery::{self, Serving};
@@ -65,6 +67,9 @@ pub enum RunError {
     /// The system refused a thread or a runtime.
     #[error("the system refused what the proxy needs: {0}")]
     System(#[from] std::io::Error),
+    /// This proxy cannot be a node of the cluster any more.
+    #[error(transparent)]
+    Cluster(#[from] cloudstate_cluster::Error),
     /// A part of the proxy panicked.
     #[error("{0} ended unexpectedly; the log says why")]
     Died(&'static str),
@@ -127,7 +132,10 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         function: cloudstate_function::Metrics::register(&mut registry),
     };
     sides.clients.register(&mut registry);
-    let replicas = replicas::alone(config);
+    let node = cluster::prepare(config, &mut registry)?;
+    let replicas = node
+        .as_ref()
+        .map_or_else(|| replicas::alone(config), cluster::Prepared::replicas);
     registry.register_collector(Box::new(ReplicaMetrics(replicas.clone())));
     let opened = Arc::new(OnceLock::new());
     registry.register_collector(Box::new(StoreMetrics(opened.clone())));
@@ -146,6 +154,9 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         health: health.clone(),
         metrics,
         replicas,
+        clustered: node
+            .as_ref()
+            .map(|node| (node.state(), health.component("cluster", "starting"))),
         sides,
         static_files,
         traces,
@@ -154,16 +165,47 @@ async fn run_here(config: &Config, hooks: Hooks) -> Result<(), RunError> {
         watch,
         hooks: &hooks,
     };
+    let mut admin = Admin::new(health, registry);
+    if let Some(node) = &node {
+        let state = node.state();
+        admin = admin.route(http::Method::GET, "/cluster", move |_| {
+            let page = cluster::page(&state.borrow());
+            async move { page }
+        });
+    }
     let end = CancellationToken::new();
-    let admin = admin::start(
-        Admin::new(health, registry),
-        admin_ports,
-        end.clone(),
-        &*hooks.events,
-    )?;
-    let outcome = proxy.run(client).await;
+    let admin = admin::start(admin, admin_ports, end.clone(), &*hooks.events)?;
+    let outcome = Box::pin(run_with_node(proxy, client, node)).await;
     end.cancel();
     join(vec![admin]).await?;
+    outcome
+}
+
+/// Runs the proxy, and its node in the cluster around it: calls that end have to reach the others before the node leaves.
+async fn run_with_node(
+    proxy: Proxy<'_>,
+    client: Reserved,
+    node: Option<cluster::Prepared>,
+) -> Result<(), RunError> {
+    let Some(node) = node else {
+        return proxy.run(client).await;
+    };
+    let mut node = node.start()?;
+    let stop = proxy.hooks.shutdown.clone();
+    let mut proxy = Box::pin(proxy.run(client));
+    let outcome = tokio::select! {
+        outcome = &mut proxy => outcome,
+        ended = &mut node.ended => {
+            stop.cancel();
+            proxy.await?;
+            return match ended {
+                Ok(outcome) => Ok(outcome?),
+                Err(_) => Err(RunError::Died("the cluster's node")),
+            };
+        }
+    };
+    node.leave.cancel();
+    join(vec![node.thread]).await?;
     outcome
 }
 
@@ -176,6 +218,8 @@ struct Proxy<'a> {
     health: Health,
     metrics: Metrics,
     replicas: Arc<Replicas>,
+    /// The state of this node, if it is one of several.
+    clustered: Option<(watch::Receiver<Arc<State>>, Component)>,
     sides: SideMetrics,
     static_files: Option<StaticFiles>,
     traces: Option<Traces>,
@@ -232,13 +276,25 @@ impl Proxy<'_> {
             connections: cores.connections,
         };
         self.process.ready();
+        let joined = joined(self.clustered.as_ref().map(|(state, _)| state.clone()));
+        let node = async {
+            if let Some((state, component)) = self.clustered {
+                cluster::follow(state, component).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let discovery = async {
+            joined.await;
+            discovery::run(config, serving).await
+        };
         let outcome = tokio::select! {
             biased;
             () = hooks.shutdown.cancelled() => Ok(()),
             died = any_ended(cores.ended) => Err(died),
             () = follow_health(store.clone(), self.stored) => Err(RunError::Died("the store's watch")),
             () = self.watch.follow() => Err(RunError::Died("the watch over files")),
-            failed = discovery::run(config, serving) => Err(failed),
+            failed = discovery => Err(failed),
+            () = node => Err(RunError::Died("the cluster's watch")),
         };
         tracing::info!("shutting down");
         self.process.not_ready("shutting down");
@@ -251,6 +307,14 @@ impl Proxy<'_> {
             traces.flush(by).await;
         }
         outcome
+    }
+}
+
+/// Waits until this node is a member that has what the others have: clients come only then.
+async fn joined(state: Option<watch::Receiver<Arc<State>>>) {
+    if let Some(mut state) = state {
+        // An error means that the node ends, and with it the proxy.
+        let _ = state.wait_for(|state| state.is_ready()).await;
     }
 }
 

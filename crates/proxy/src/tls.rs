@@ -94,7 +94,7 @@ fn versions(oldest: TlsVersion) -> Vec<&'static SupportedProtocolVersion> {
 }
 
 /// At least one.
-fn certificates(file: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileError> {
+pub(crate) fn certificates(file: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let found = found.map_err(|error| file.error(format!("it is not in PEM form: {error}")))?;
     if found.is_empty() {
@@ -104,7 +104,7 @@ fn certificates(file: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>
     Ok(found)
 }
 
-fn private_key(file: &Named, bytes: &[u8]) -> Result<PrivateKeyDer<'static>, FileError> {
+pub(crate) fn private_key(file: &Named, bytes: &[u8]) -> Result<PrivateKeyDer<'static>, FileError> {
     const ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
     PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
         file.error(match error {
@@ -152,7 +152,7 @@ fn unfit(files: &TlsFiles, error: &rustls::Error) -> FileError {
     }
 }
 
-fn check_time(file: &Named, certificate: &Certificate, now: Duration) {
+pub(crate) fn check_time(file: &Named, certificate: &Certificate, now: Duration) {
     let path = file.path.display();
     let days = |time: Duration| time.as_secs() / (24 * 3600);
     if certificate.not_after <= now {

@@ -8,6 +8,7 @@
 
 mod actions;
 mod browser;
+mod cluster;
 mod configuration;
 mod configuration_reference;
 mod crdt;

@@ -1,5 +1,6 @@
 //! Rules between values of different keys.
 
+mod cluster;
 mod security;
 
 use super::{Error, Host, Key, Loaded, Origin};
@@ -17,6 +18,7 @@ pub(super) fn check(loaded: &Loaded, errors: &mut Vec<Error>) {
     errors.extend(rules.iter().filter_map(|rule| rule(loaded)));
     errors.extend(ports_differ(loaded));
     errors.extend(security::check(loaded));
+    errors.extend(cluster::check(loaded));
 }
 
 fn socket_or_port(loaded: &Loaded) -> Option<Error> {
@@ -97,7 +99,9 @@ fn cookies_for_named_origins(loaded: &Loaded) -> Option<Error> {
 /// Ports that the proxy listens on must differ where their addresses overlap.
 fn ports_differ(loaded: &Loaded) -> Vec<Error> {
     let (http, admin) = (&loaded.config.http, &loaded.config.admin);
-    let ports: [(&'static str, &Host, u16); 3] = [
+    let peers = loaded.config.peer_port();
+    let ports: [(&'static str, &Host, u16); 4] = [
+        (peers.0, &loaded.config.cluster.peer_host, peers.1),
         ("http.port", &http.host, http.port),
         ("admin.port", &admin.host, admin.port),
         (

@@ -81,6 +81,9 @@ impl Reader<'_> {
             match (Key::find(&name_in_full), value.get_ref()) {
                 (Some(key), found) => self.setting(key, found, self.origin(value.span())),
                 (None, _) if DEV_KEYS.contains(&name_in_full.as_str()) => {}
+                (None, found @ DeValue::String(_)) if let Some(key) = mode_of(&name_in_full) => {
+                    self.setting(key, found, self.origin(value.span()));
+                }
                 (None, DeValue::Table(inner)) if is_group(&name_in_full) => {
                     self.table(&format!("{name_in_full}."), inner);
                 }
@@ -155,6 +158,11 @@ fn table(entries: &DeTable<'_>) -> Result<String, String> {
         .map(entry)
         .collect::<Result<Vec<_>, _>>()?
         .join("; "))
+}
+
+/// A group with a mode may be written as a text: `cluster.tls = "off"`.
+fn mode_of(group: &str) -> Option<&'static Key> {
+    is_group(group).then(|| Key::find(&format!("{group}.mode")))?
 }
 
 fn is_group(name: &str) -> bool {

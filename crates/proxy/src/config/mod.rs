@@ -12,6 +12,7 @@
 //!
 //! All problems are collected and reported together; nothing here opens a socket or touches the store.
 
+mod clustered;
 mod combine;
 mod environment;
 mod error;
@@ -36,6 +37,6 @@ pub use tree::{
     Tls, Tracing,
 };
 pub use value::{
-    ClientAuth, Endpoint, Host, Level, List, LogFormat, Pairs, SecretPairs, Size, StoreUrl, TlsVersion,
-    TraceSampler, Value, redact,
+    ClientAuth, ClusterTlsMode, Endpoint, Host, Level, List, LogFormat, Pairs, PeerAddress, SecretPairs,
+    Seeds, Size, StoreUrl, TlsVersion, TraceSampler, Value, redact,
 };

@@ -8,8 +8,8 @@ use cloudstate_gateway::Origins;
 
 use super::key::{Group, Key, parse, settings};
 use super::value::{
-    ClientAuth, Endpoint, Host, Level, List, LogFormat, Pairs, SecretPairs, Size, StoreUrl, TlsVersion,
-    TraceSampler, Value,
+    ClientAuth, ClusterTlsMode, Endpoint, Host, Level, List, LogFormat, Pairs, PeerAddress, SecretPairs,
+    Seeds, Size, StoreUrl, TlsVersion, TraceSampler, Value,
 };
 
 /// Reads a default of the table below.
@@ -186,6 +186,67 @@ settings! {
         max_depth: usize = "32" from "1" to "32";
         /// Messages of a streamed command that wait for a slow client. Beyond it, its stream ends with ABORTED.
         stream_messages: usize = "100" from "1" to "1000000";
+    }
+
+    /// Several proxies as one: they keep CRDT entities equal. Off while neither `join` nor `peer_addr` is set. See
+    /// [cluster](../cluster.md).
+    cluster "cluster" => Cluster {
+        /// The name of the cluster. Nodes of other names are not let in.
+        name: String = "cloudstate";
+        /// Where to look for the cluster: `host:port` of nodes, or `dns:name:port` for all addresses of a name, looked up again
+        /// and again. When empty, this node begins a cluster that others may join.
+        join: Seeds = "" flag "join";
+        /// The name of this node, the same for every start of it, and of no other node. The address for other nodes when
+        /// empty.
+        node_name: Option<String> = "" flag "node-name";
+        /// `host:port` where other nodes reach this one. When empty, the name of the machine and `peer_port`.
+        peer_addr: PeerAddress = "" flag "peer-addr";
+        /// Address to listen on for other nodes.
+        peer_host: Host = "0.0.0.0";
+        /// Port to listen on for other nodes, if `peer_addr` does not say it.
+        peer_port: u16 = "2552" env "REMOTING_PORT";
+        /// Where this node runs, for operators.
+        zone: Option<String> = "";
+        /// How often a random other node is asked for a sign of life.
+        probe_interval: Duration = "300ms" from "20ms" to "1m";
+        /// How long a node that did not answer may object before it is taken for dead. Votes then do not count it.
+        suspicion: Duration = "600ms" from "20ms" to "10m";
+        /// How long a member has not to answer before a majority of the members goes on without it.
+        remove_after: Duration = "20s" from "100ms" to "1d";
+        /// How long a node looks for a cluster before it begins one with others that look for it too.
+        form_after: Duration = "3s" from "100ms" to "1h";
+        /// Time to leave at shutdown. After it the others have to find out.
+        leave_timeout: Duration = "5s" from "0s" to "10m";
+        /// Changes are collected for this long before they are sent together.
+        push_interval: Duration = "2ms" from "0s" to "10s";
+        /// How often all replicas are compared with those of a random other member.
+        digest_interval: Duration = "2s" from "10ms" to "1h";
+        /// Time for a change to reach a majority or all members, if the function asks for that.
+        write_timeout: Duration = "5s" from "10ms" to "1h";
+        /// Time to ask a majority what it knows of an entity that is used for the first time.
+        read_timeout: Duration = "3s" from "10ms" to "1h";
+        /// Changes that wait to be sent. Beyond it, they are left to the comparison; those for a majority or all fail.
+        max_waiting: usize = "65536" from "1" to "10000000";
+        /// Bytes that wait for one other node. Beyond it, changes are left to the comparison.
+        queue_bytes: Size = "16MiB" from "64KiB" to "4GiB";
+        /// How long another node may take to connect, or to answer a sign of life on its link.
+        link_timeout: Duration = "2s" from "50ms" to "10m";
+    }
+
+    /// Certificates of links between nodes. Both sides show one.
+    cluster_tls "cluster.tls" => ClusterTls {
+        /// `required` asks other nodes for certificates; `off` lets in whoever reaches the port. The file may say
+        /// `cluster.tls = "off"` for it.
+        mode: ClusterTlsMode = "required" flag "cluster.tls";
+        /// PEM file: the roots of the certificates of all nodes. An authority for this cluster alone: whoever has a certificate
+        /// of it is let in.
+        ca: Option<PathBuf> = "";
+        /// PEM file: this node's certificate, good as a server's and as a client's.
+        cert: Option<PathBuf> = "";
+        /// PEM file: its private key, not encrypted.
+        key: Option<PathBuf> = "";
+        /// The name that the certificates of other nodes must be for. When empty, the host under which they are reached.
+        server_name: Option<String> = "";
     }
 
     /// The proxy's own use of the machine.

@@ -8,6 +8,7 @@ mod list;
 mod origins;
 mod pairs;
 mod plain;
+mod seeds;
 mod size;
 mod store_url;
 mod words;
@@ -16,9 +17,10 @@ pub use endpoint::Endpoint;
 pub use host::Host;
 pub use list::List;
 pub use pairs::{Pairs, SecretPairs};
+pub use seeds::{PeerAddress, Seeds};
 pub use size::Size;
 pub use store_url::{StoreUrl, redact};
-pub use words::{ClientAuth, Level, LogFormat, TlsVersion, TraceSampler};
+pub use words::{ClientAuth, ClusterTlsMode, Level, LogFormat, TlsVersion, TraceSampler};
 
 /// A kind of value. `parse(show(x)) == Some(x)` for every `x`.
 pub trait Value: Sized + PartialOrd {

@@ -163,6 +163,15 @@ pub(crate) fn with_boards() -> EntitySpec {
     spec
 }
 
+/// The action and the CRDT entities alone.
+pub(crate) fn boards() -> EntitySpec {
+    let mut spec = with_boards();
+    let stored = [names::EVENT_SOURCED, names::VALUE_ENTITY];
+    spec.entities
+        .retain(|entity| !stored.contains(&&*entity.entity_type));
+    spec
+}
+
 /// The three services, with streams that a browser's `EventSource` can ask for: `GET /out/{what}/{text}`.
 pub(crate) fn whole_with_get() -> EntitySpec {
     let rule = "option (google.api.http) = { post: \"/whole.Job/Out\" body: \"*\" additional_bindings { get: \"/out/{what}/{text}\" } };";

@@ -51,6 +51,14 @@ words! {
         Optional = "optional",
     }
 
+    /// Whether nodes of a cluster must show certificates to each other.
+    ClusterTlsMode "`required` or `off`" {
+        /// They must.
+        Required = "required",
+        /// Whoever reaches the port is a member.
+        Off = "off",
+    }
+
     /// A version of TLS.
     TlsVersion "`1.2` or `1.3`" {
         /// RFC 5246.
