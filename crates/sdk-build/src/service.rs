@@ -40,6 +40,10 @@ impl<'a> ServiceCode<'a> {
         }
     }
 
+    fn takes_one(&self) -> bool {
+        self.service.methods.iter().all(|method| !method.client_streaming)
+    }
+
     fn is_unary(&self) -> bool {
         self.service
             .methods
@@ -78,6 +82,9 @@ fn write_service(code: &ServiceCode<'_>, out: &mut String) -> std::fmt::Result {
     if code.is_unary() {
         write_entity(code, &EVENT_SOURCED, out)?;
         write_entity(code, &VALUE, out)?;
+    }
+    if code.takes_one() {
+        write_crdt(code, out)?;
     }
     write_action(code, out)?;
     writeln!(out, "}}")
@@ -228,6 +235,95 @@ fn write_entity_adapter(code: &ServiceCode<'_>, kind: &Kind, out: &mut String) -
         )?;
     }
     writeln!(out, "_ => invocation.unknown(),\n}}\n}}\n}}\n")
+}
+
+fn write_crdt(code: &ServiceCode<'_>, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "/// The commands of `{}`, handled by CRDT entities.",
+        code.full_name
+    )?;
+    writeln!(out, "pub trait CrdtEntity: Send + Sync + 'static {{")?;
+    writeln!(
+        out,
+        "/// The state, of one of the replicated types.\ntype State: ::cloudstate_sdk::crdt::Crdt;"
+    )?;
+    for method in &code.service.methods {
+        let (input, output) = (
+            from_within(&method.input_type, 1),
+            from_within(&method.output_type, 1),
+        );
+        let success = match method.server_streaming {
+            true => format!("::cloudstate_sdk::crdt::Streamed<Self::State, {output}>"),
+            false => format!("::cloudstate_sdk::Reply<{output}>"),
+        };
+        write_comments(&method.comments, out)?;
+        writeln!(
+            out,
+            "fn {}(&self, command: {input}, state: &mut Self::State, ctx: &mut ::cloudstate_sdk::crdt::Context)",
+            method.name
+        )?;
+        writeln!(
+            out,
+            "-> ::core::result::Result<{success}, ::cloudstate_sdk::Failure>;"
+        )?;
+    }
+    writeln!(out, "}}\n")?;
+    write_crdt_adapter(code, out)?;
+    writeln!(
+        out,
+        "/// Registers CRDT entities for `{}`. The persistence id is the namespace of their",
+        code.full_name
+    )?;
+    writeln!(out, "/// state: never change it while a cluster runs.")?;
+    writeln!(
+        out,
+        "pub fn crdt(persistence_id: impl ::core::convert::Into<::std::string::String>,"
+    )?;
+    writeln!(
+        out,
+        "entity: impl CrdtEntity) -> ::cloudstate_sdk::crdt::Registration {{"
+    )?;
+    writeln!(
+        out,
+        "::cloudstate_sdk::crdt::Registration::new(SERVICE, persistence_id, CrdtEntityHandler(entity))"
+    )?;
+    writeln!(out, "}}\n")
+}
+
+fn write_crdt_adapter(code: &ServiceCode<'_>, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "struct CrdtEntityHandler<E>(E);\n")?;
+    writeln!(
+        out,
+        "impl<E: CrdtEntity> ::cloudstate_sdk::crdt::Handler for CrdtEntityHandler<E> {{"
+    )?;
+    writeln!(out, "type State = E::State;\n")?;
+    writeln!(
+        out,
+        "fn handle(&self, invocation: ::cloudstate_sdk::dispatch::Invocation<'_>, state: &mut E::State,"
+    )?;
+    writeln!(
+        out,
+        "ctx: &mut ::cloudstate_sdk::crdt::Context) -> ::cloudstate_sdk::crdt::Handled<E::State> {{"
+    )?;
+    writeln!(out, "match invocation.command() {{")?;
+    for method in &code.service.methods {
+        let url = type_url(&method.output_proto_type);
+        let shape = if method.server_streaming {
+            "streamed"
+        } else {
+            "unary"
+        };
+        writeln!(
+            out,
+            "{:?} => ::cloudstate_sdk::crdt::{shape}(invocation, {url:?}, |command| self.0.{}(command, state, ctx)),",
+            method.proto_name, method.name
+        )?;
+    }
+    writeln!(
+        out,
+        "_ => ::cloudstate_sdk::crdt::Handled::Unknown,\n}}\n}}\n}}\n"
+    )
 }
 
 fn write_action(code: &ServiceCode<'_>, out: &mut String) -> std::fmt::Result {

@@ -40,6 +40,11 @@ impl<'a> Invocation<'a> {
         }
     }
 
+    /// Decodes the message, whatever its type URL says.
+    pub(crate) fn decode<I: Message + Default>(self) -> Result<I, DecodeError> {
+        I::decode(self.payload)
+    }
+
     /// The service has no such method.
     pub fn unknown(self) -> Handled {
         Handled::Unknown

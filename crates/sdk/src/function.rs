@@ -10,7 +10,7 @@ use cloudstate_protocol::{
     ServiceInfo, TimeoutPassivationStrategy, names,
 };
 
-use crate::{Service, action, descriptors, event_sourced, value};
+use crate::{Service, action, crdt, descriptors, event_sourced, value};
 
 /// A user function: the entities and actions of one process. Build it, then [`run`](UserFunction::run) it.
 ///
@@ -35,6 +35,8 @@ pub enum Registration {
     EventSourced(event_sourced::Registration),
     /// A value entity.
     Value(value::Registration),
+    /// A CRDT entity.
+    Crdt(crdt::Registration),
     /// An action.
     Action(action::Registration),
 }
@@ -48,6 +50,12 @@ impl From<event_sourced::Registration> for Registration {
 impl From<value::Registration> for Registration {
     fn from(registration: value::Registration) -> Self {
         Registration::Value(registration)
+    }
+}
+
+impl From<crdt::Registration> for Registration {
+    fn from(registration: crdt::Registration) -> Self {
+        Registration::Crdt(registration)
     }
 }
 
@@ -119,6 +127,7 @@ impl UserFunction {
                     drop(declaration.event_sourced.insert(it.service.name(), it))
                 }
                 Registration::Value(it) => drop(declaration.value.insert(it.service.name(), it)),
+                Registration::Crdt(it) => drop(declaration.crdt.insert(it.service.name(), it)),
                 Registration::Action(it) => drop(declaration.action.insert(it.service.name(), it)),
             }
         }
@@ -126,6 +135,7 @@ impl UserFunction {
             spec,
             event_sourced: Arc::new(declaration.event_sourced),
             value: Arc::new(declaration.value),
+            crdt: Arc::new(declaration.crdt),
             action: Arc::new(declaration.action),
         })
     }
@@ -154,6 +164,7 @@ impl UserFunction {
 struct Tables {
     event_sourced: HashMap<&'static str, event_sourced::Registration>,
     value: HashMap<&'static str, value::Registration>,
+    crdt: HashMap<&'static str, crdt::Registration>,
     action: HashMap<&'static str, action::Registration>,
 }
 
@@ -166,6 +177,8 @@ pub struct Declaration {
     pub event_sourced: Arc<HashMap<&'static str, event_sourced::Registration>>,
     /// Value entities by service.
     pub value: Arc<HashMap<&'static str, value::Registration>>,
+    /// CRDT entities by service.
+    pub crdt: Arc<HashMap<&'static str, crdt::Registration>>,
     /// Actions by service.
     pub action: Arc<HashMap<&'static str, action::Registration>>,
 }
@@ -175,6 +188,7 @@ impl Registration {
         match self {
             Registration::EventSourced(it) => it.service,
             Registration::Value(it) => it.service,
+            Registration::Crdt(it) => it.service,
             Registration::Action(it) => it.service,
         }
     }
@@ -184,6 +198,7 @@ impl Registration {
         match self {
             Registration::EventSourced(it) => Some(&it.persistence_id),
             Registration::Value(it) => Some(&it.persistence_id),
+            Registration::Crdt(it) => Some(&it.persistence_id),
             Registration::Action(_) => None,
         }
     }
@@ -192,6 +207,7 @@ impl Registration {
         let (entity_type, timeout) = match self {
             Registration::EventSourced(it) => (names::EVENT_SOURCED, it.passivation_timeout),
             Registration::Value(it) => (names::VALUE_ENTITY, it.passivation_timeout),
+            Registration::Crdt(it) => (names::CRDT, it.passivation_timeout),
             Registration::Action(_) => (names::ACTION, None),
         };
         Entity {

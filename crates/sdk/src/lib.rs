@@ -7,7 +7,7 @@
 //!   .proto ──build.rs: cloudstate_sdk_build::compile──▶ messages, traits, calls
 //!                                                               │ you implement a trait on a plain struct
 //!                                                               ▼
-//!   proxy ──HTTP/2──▶ server ──▶ event sourced │ value │ action ──▶ your handlers
+//!   proxy ──HTTP/2──▶ server ──▶ event sourced │ value │ CRDT │ action ──▶ your handlers
 //! ```
 //!
 //! # An event sourced entity
@@ -81,8 +81,8 @@
 //! } // error[E0046]: not all trait items implemented, missing: `increase`
 //! ```
 //!
-//! Value entities ([`value`]) and actions ([`action`]) work the same way: implement the trait `ValueEntity` or `Action`
-//! of the service's module, register with `value(…)` or `action(…)`.
+//! Value entities ([`value`]), CRDT entities ([`crdt`]) and actions ([`action`]) work the same way: implement the trait
+//! `ValueEntity`, `CrdtEntity` or `Action` of the service's module, register with `value(…)`, `crdt(…)` or `action(…)`.
 //!
 //! # What happens when
 //!
@@ -92,7 +92,7 @@
 //!   command loads the entity afresh.
 //! * Handlers of entities run one at a time for each entity. They must not block: one thread serves many entities.
 //!
-//! Absent: CRDT entities, and TLS (the proxy runs beside the function).
+//! Absent: TLS (the proxy runs beside the function).
 
 mod call;
 mod descriptors;
@@ -106,6 +106,7 @@ mod service;
 mod wire;
 
 pub mod action;
+pub mod crdt;
 pub mod event_sourced;
 pub mod value;
 

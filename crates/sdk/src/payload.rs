@@ -64,6 +64,18 @@ impl<M: Name + Default> Payload for M {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Primitive<P>(pub P);
 
+impl<P> From<P> for Primitive<P> {
+    fn from(value: P) -> Self {
+        Primitive(value)
+    }
+}
+
+impl From<&str> for Primitive<String> {
+    fn from(value: &str) -> Self {
+        Primitive(value.to_owned())
+    }
+}
+
 impl<P: cloudstate_protocol::any::Primitive> Payload for Primitive<P> {
     fn is_type_of(any: &Any) -> bool {
         any.type_url.strip_prefix(PRIMITIVE_PREFIX) == Some(P::NAME)

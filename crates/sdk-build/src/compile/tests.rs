@@ -31,17 +31,25 @@ fn comments_become_documentation() {
 }
 
 #[test]
-fn a_service_with_a_streamed_method_can_only_be_an_action() {
+fn what_a_service_can_be_depends_on_what_it_streams() {
     let code = compile_text(
         r#"syntax = "proto3"; package a; message Thing {}
            service Plain { rpc One(Thing) returns (Thing); }
-           service Streamed { rpc Many(Thing) returns (stream Thing); }"#,
+           service StreamsOut { rpc Many(Thing) returns (stream Thing); }
+           service TakesMany { rpc Many(stream Thing) returns (Thing); }"#,
     )
     .unwrap();
-    let (plain, streamed) = code.split_at(code.find("pub mod streamed").unwrap());
-    assert!(plain.contains("trait EventSourcedEntity") && plain.contains("trait ValueEntity"));
-    assert!(!streamed.contains("trait EventSourcedEntity") && !streamed.contains("trait ValueEntity"));
-    assert!(plain.contains("trait Action") && streamed.contains("trait Action"));
+    let (plain, streamed) = code.split_at(code.find("pub mod streams_out").unwrap());
+    let (streams_out, takes_many) = streamed.split_at(streamed.find("pub mod takes_many").unwrap());
+    let traits = |code: &str| {
+        let all = ["EventSourcedEntity", "ValueEntity", "CrdtEntity", "Action"];
+        all.map(|name| code.contains(&format!("pub trait {name}:")))
+    };
+    assert_eq!(traits(plain), [true; 4]);
+    assert_eq!(traits(streams_out), [false, false, true, true]);
+    assert_eq!(traits(takes_many), [false, false, false, true]);
+    assert!(plain.contains("state: &mut Self::State"));
+    assert!(streams_out.contains("::cloudstate_sdk::crdt::Streamed<Self::State, super::Thing>"));
 }
 
 #[test]

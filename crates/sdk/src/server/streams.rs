@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudstate_protocol::action::ActionCommand;
+use cloudstate_protocol::crdt::CrdtStreamOut;
 use cloudstate_protocol::{ProxyInfo, UserFunctionError, names};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -19,7 +20,7 @@ use super::frames::{FrameError, Frames};
 use super::output::{Code, Output, Status, frame};
 use crate::action::{self, Answer, Cancelled};
 use crate::dispatch::Step;
-use crate::{Declaration, event_sourced, value};
+use crate::{Declaration, crdt, event_sourced, value};
 
 /// Why a call ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,7 @@ impl CallError {
 enum Method {
     EventSourced,
     Value,
+    Crdt,
     Action,
     Discover,
     ReportError,
@@ -60,6 +62,7 @@ impl Method {
         let (method, served) = match path {
             names::EVENT_SOURCED_PATH => (Method::EventSourced, !declaration.event_sourced.is_empty()),
             names::VALUE_ENTITY_PATH => (Method::Value, !declaration.value.is_empty()),
+            names::CRDT_PATH => (Method::Crdt, !declaration.crdt.is_empty()),
             names::ACTION_UNARY_PATH
             | names::ACTION_STREAMED_IN_PATH
             | names::ACTION_STREAMED_OUT_PATH
@@ -104,6 +107,10 @@ impl Calls {
             }
             Method::Value => {
                 let machine = value::Stream::new(declaration.value.clone());
+                self.entities.spawn(entity(input, output, machine))
+            }
+            Method::Crdt => {
+                let machine = crdt::Stream::new(declaration.crdt.clone());
                 self.entities.spawn(entity(input, output, machine))
             }
             Method::Action => self.others.spawn(call_action(input, output, shared.clone())),
@@ -163,6 +170,17 @@ impl Machine for event_sourced::Stream {
 impl Machine for value::Stream {
     fn turn(&mut self, message: Bytes) -> Result<Step<Bytes>, DecodeError> {
         Ok(encode(self.receive(message)?))
+    }
+}
+
+impl Machine for crdt::Stream {
+    fn turn(&mut self, message: Bytes) -> Result<Step<Bytes>, DecodeError> {
+        let frames = |messages: Vec<CrdtStreamOut>| messages.iter().flat_map(frame).collect();
+        Ok(match self.receive(message)? {
+            Step::Silent => Step::Silent,
+            Step::Send(messages) => Step::Send(frames(messages)),
+            Step::End(messages) => Step::End(frames(messages)),
+        })
     }
 }
 
