@@ -2,8 +2,8 @@
 //! against a real proxy in the same process (`ProxyTest`).
 //!
 //! ```text
-//!   test ─▶ EventSourcedTest │ ValueTest │ ActionTest ─protocol messages─▶ the SDK's machine ─▶ your handlers
-//!              └─ stores what the proxy would store, restarts what the proxy would restart
+//!   test ─▶ EventSourcedTest │ ValueTest │ CrdtTest │ ActionTest ─protocol messages─▶ the SDK's machine ─▶ your handlers
+//!              └─ stores what the proxy would store, restarts what the proxy would restart, replicates what it would replicate
 //! ```
 //!
 //! The messages are those of the protocol, so codecs, snapshots, rollback and restarts are tested as they will run:
@@ -36,6 +36,7 @@
 //! the proxy's business.
 
 mod action;
+mod crdt;
 mod event_sourced;
 mod outcome;
 #[cfg(feature = "proxy")]
@@ -43,6 +44,7 @@ mod proxy;
 mod value;
 
 pub use action::ActionTest;
+pub use crdt::{CrdtTest, OpenStream};
 pub use event_sourced::EventSourcedTest;
 pub use outcome::Outcome;
 #[cfg(feature = "proxy")]

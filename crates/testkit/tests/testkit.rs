@@ -1,11 +1,14 @@
 //! The kit behaves like the proxy.
 
 use cloudstate_sdk::action::{self, Commands};
-use cloudstate_sdk::doc_example::{Count, Counted, Increase, Number, Pair, Read, counter, sums};
+use cloudstate_sdk::crdt::{self, Next, PNCounter, Streamed};
+use cloudstate_sdk::doc_example::{
+    Change, Count, Counted, Increase, Number, Pair, Read, counter, sums, tally,
+};
 use cloudstate_sdk::event_sourced::Context;
 use cloudstate_sdk::stream::{self, StreamExt};
 use cloudstate_sdk::{Call, EventSourced, Failure, Reply, Snapshot, Stream};
-use cloudstate_testkit::{ActionTest, EventSourcedTest, Outcome, ValueTest};
+use cloudstate_testkit::{ActionTest, CrdtTest, EventSourcedTest, Outcome, ValueTest};
 
 #[derive(Default)]
 struct Counter {
@@ -242,4 +245,103 @@ async fn actions_are_called_in_all_shapes() {
         .await;
     assert_eq!(running.iter().map(value).collect::<Vec<_>>(), [4, 5]);
     assert!(test.call(sums::calls::forget(number(1))).await.is_nothing());
+}
+
+struct Tally;
+
+impl tally::CrdtEntity for Tally {
+    type State = PNCounter;
+
+    fn add(
+        &self,
+        command: Change,
+        state: &mut PNCounter,
+        ctx: &mut crdt::Context,
+    ) -> Result<Reply<Count>, Failure> {
+        let value = state.add(command.by)?;
+        match command.by {
+            13 => return Err("unlucky".into()),
+            66 => panic!("too much"),
+            -100 => ctx.delete(),
+            _ => {}
+        }
+        Ok(Reply::new(Count { value }).with_effect(sums::calls::forget(Number { value })))
+    }
+
+    fn watch(
+        &self,
+        _: Read,
+        state: &mut PNCounter,
+        _: &mut crdt::Context,
+    ) -> Result<Streamed<PNCounter, Count>, Failure> {
+        let count = |state: &PNCounter| Count { value: state.value() };
+        let stream = Streamed::new().first(count(state));
+        Ok(stream
+            .on_change(move |state: &PNCounter| match state.value() {
+                50 => Next::Fail("enough".into()),
+                _ => Next::send(count(state)),
+            })
+            .on_cancel(|state: &mut PNCounter, _| assert!(state.add(-1).is_ok())))
+    }
+}
+
+fn crdt_entity() -> CrdtTest {
+    CrdtTest::new(tally::crdt("tally", Tally))
+}
+
+fn change(by: i64) -> Call<Count> {
+    tally::calls::add(Change {
+        by,
+        ..Change::default()
+    })
+}
+
+fn values(counts: &[Count]) -> Vec<i64> {
+    counts.iter().map(|count| count.value).collect()
+}
+
+#[test]
+fn a_crdt_is_replicated_between_two_nodes_unless_they_are_apart() {
+    let mut test = crdt_entity();
+    let mut here = test.open(tally::calls::watch(Read::default()));
+    let mut there = test.open_elsewhere(tally::calls::watch(Read::default()));
+    let outcome = test.call(change(3));
+    assert_eq!((outcome.reply().value, outcome.effects().len()), (3, 1));
+    assert_eq!(
+        (values(&here.messages()), values(&there.messages())),
+        (vec![0, 3], vec![0, 3])
+    );
+    test.part();
+    assert_eq!(test.call(change(1)).reply().value, 4);
+    assert_eq!(test.call_elsewhere(change(2)).reply().value, 5);
+    assert_eq!(
+        (values(&here.messages()), values(&there.messages())),
+        (vec![4], vec![5])
+    );
+    test.heal();
+    assert_eq!(
+        (values(&here.messages()), values(&there.messages())),
+        (vec![6], vec![6])
+    );
+    test.cancel(there);
+    assert_eq!(
+        values(&here.messages()),
+        [5],
+        "the end of a stream may change the state"
+    );
+    test.call(change(45));
+    assert_eq!(here.failure().as_deref(), Some("enough"));
+}
+
+#[test]
+fn a_crdt_outlives_its_function_and_failures_change_nothing() {
+    let mut test = crdt_entity();
+    test.call(change(3));
+    assert_eq!(test.call(change(13)).failure(), "unlucky");
+    test.restart();
+    assert_eq!(test.call(change(1)).reply().value, 4);
+    assert!(test.call(change(66)).crashed().contains("too much"));
+    assert_eq!(test.call(change(0)).reply().value, 4);
+    assert_eq!(test.call(change(-100)).reply().value, -96);
+    assert_eq!(test.call_elsewhere(change(1)).failure(), "Entity deleted");
 }
