@@ -135,7 +135,7 @@ function stateOf(crdt: Crdt): MessageInitShape<typeof StateSchema> {
 /** A CRDT of the type that its id begins with. */
 export const model = crdt(CrdtTckModel, {
   ...PLAIN,
-  persistenceId: "crdt-tck-model",
+  persistenceId: CrdtTckModel.typeName,
   state: make,
   commands: {
     process({ actions }, ctx) {
@@ -185,7 +185,7 @@ export const model = crdt(CrdtTckModel, {
 /** What forwards and side effects lead to. */
 export const two = crdt(CrdtTwo, {
   ...PLAIN,
-  persistenceId: "crdt-tck-model-two",
+  persistenceId: CrdtTwo.typeName,
   state: () => new GCounter(),
   commands: {
     call({ actions }, ctx) {
@@ -198,7 +198,7 @@ export const two = crdt(CrdtTwo, {
 /** Leaves memory soon. */
 export const configured = crdt(CrdtConfigured, {
   ...CONFIGURED,
-  persistenceId: "crdt-configured",
+  persistenceId: CrdtConfigured.typeName,
   state: () => new GCounter(),
   commands: { call: () => ({}) },
 });

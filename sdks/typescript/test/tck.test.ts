@@ -43,9 +43,9 @@ test("the services have the persistence ids and options that the TCK wants", () 
     ["valueentity.ValueEntityTckModel", "value-entity-tck-model", undefined, false],
     ["valueentity.ValueEntityTwo", "value-entity-tck-model-two", undefined, false],
     ["valueentity.ValueEntityConfigured", "value-entity-configured", 100n, false],
-    ["crdt.CrdtTckModel", "crdt-tck-model", undefined, false],
-    ["crdt.CrdtTwo", "crdt-tck-model-two", undefined, false],
-    ["crdt.CrdtConfigured", "crdt-configured", 100n, false],
+    ["crdt.CrdtTckModel", "cloudstate.tck.model.crdt.CrdtTckModel", undefined, false],
+    ["crdt.CrdtTwo", "cloudstate.tck.model.crdt.CrdtTwo", undefined, false],
+    ["crdt.CrdtConfigured", "cloudstate.tck.model.crdt.CrdtConfigured", 100n, false],
   ]);
 });
 

@@ -67,6 +67,7 @@ export class Live {
 
   /** Takes over what others did. */
   async replicated(delta: CrdtDelta): Promise<CrdtStreamOut[]> {
+    if (this.#isDeleted) return [];
     this.state.apply(delta);
     return this.#notify();
   }
