@@ -21,6 +21,7 @@ mod life;
 mod load;
 mod metrics;
 mod misbehaviour;
+mod node_function;
 mod observed;
 mod overload;
 mod python_function;
