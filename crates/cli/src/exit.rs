@@ -53,6 +53,16 @@ impl Failure {
         }
     }
 
+    /// A failure of which nobody needs to be told.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
+    /// Whether there is a text to show.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// How to exit.
     pub fn exit(&self) -> Exit {
         self.exit

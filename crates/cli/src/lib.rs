@@ -14,6 +14,7 @@ mod commands;
 mod exit;
 mod grpc;
 mod logging;
+mod output;
 mod settings;
 mod signals;
 
@@ -41,7 +42,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match commands::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            if !failure.is_silent() {
+                eprintln!("{failure}");
+            }
             failure.exit().into()
         }
     }

@@ -48,6 +48,19 @@ fn help_shows_every_setting_under_its_group_with_default_and_variables() {
 }
 
 #[test]
+fn a_reader_that_has_had_enough_is_no_error_to_tell_of() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut config = cloudstate(&["config"]);
+    let config = config.stdout(writer).stderr(std::process::Stdio::piped()).spawn();
+    let output = config
+        .and_then(std::process::Child::wait_with_output)
+        .expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn config_shows_values_with_their_places() {
     let shown = ended(cloudstate(&["config", "--changed", "--store", "memory:"]).env("METRICS_PORT", "7"));
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);

@@ -29,15 +29,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .iter()
         .filter(|key| !arguments.changed || loaded.origin(key) != Origin::Default)
         .collect();
-    print!(
-        "{}",
-        if arguments.json {
-            lines(&loaded, &shown)
-        } else {
-            toml(&loaded, &shown)
-        }
-    );
-    Ok(())
+    let text = if arguments.json {
+        lines(&loaded, &shown)
+    } else {
+        toml(&loaded, &shown)
+    };
+    crate::output::print(&text)
 }
 
 fn lines(loaded: &Loaded, keys: &[&Key]) -> String {

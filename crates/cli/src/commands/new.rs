@@ -147,8 +147,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Failure::new(Exit::Failure, format!("cannot write {}: {error}", path.display()))
         })?;
     }
-    println!("Made {name}. Try:\n\n  cloudstate dev {name}\n");
-    Ok(())
+    crate::output::print(&format!("Made {name}. Try:\n\n  cloudstate dev {name}\n\n"))
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

@@ -9,19 +9,21 @@ use prost_reflect::{
 use super::unknown;
 use crate::exit::Failure;
 use crate::grpc::{Reflection, Schema, http_bindings};
+use crate::output;
 
 /// Prints the services, all or those whose name begins so, with their methods.
 pub(super) async fn list(reflection: &mut Reflection, prefix: &str) -> Result<(), Failure> {
     let mut services = reflection.services().await?;
     services.retain(|name| name.starts_with(prefix));
     let schema = reflection.schema(&services).await?;
+    let mut text = String::new();
     for name in &services {
-        println!("{name}");
+        text += &format!("{name}\n");
         for method in schema.service(name).iter().flat_map(ServiceDescriptor::methods) {
-            println!("  {}", signature(&method));
+            text += &format!("  {}\n", signature(&method));
         }
     }
-    Ok(())
+    output::print(&text)
 }
 
 /// Prints what the symbol is.
@@ -44,8 +46,7 @@ pub(super) async fn symbol(
     } else {
         return Err(unknown(reflection, symbol).await?);
     };
-    println!("{}", text.trim_end());
-    Ok(())
+    output::print(&format!("{}\n", text.trim_end()))
 }
 
 /// The method with this full name, written with dots.

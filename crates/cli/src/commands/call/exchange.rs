@@ -128,10 +128,8 @@ async fn exchange(
     print(response.metadata());
     let mut replies = response.into_inner();
     while let Some(reply) = replies.message().await.map_err(|error| status(&error))? {
-        println!(
-            "{}",
-            to_json(&method.output(), reply, !method.is_server_streaming())?
-        );
+        let text = to_json(&method.output(), reply, !method.is_server_streaming())?;
+        crate::output::print(&format!("{text}\n"))?;
     }
     if let Some(trailers) = replies.trailers().await.map_err(|error| status(&error))? {
         print(&trailers);

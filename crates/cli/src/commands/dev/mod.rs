@@ -230,7 +230,8 @@ impl Shown {
                     page: self.page,
                     openapi: self.openapi,
                 };
-                println!("{}", banner(&places, &methods));
+                // What runs goes on for those who do not read.
+                let _ = crate::output::print(&format!("{}\n", banner(&places, &methods)));
             }
             Event::Serving { catalog, .. } => {
                 let names: Vec<_> = catalog

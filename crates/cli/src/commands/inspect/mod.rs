@@ -133,14 +133,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             } => listing.values(persistence_id, entity_id.as_deref()).await,
             What::Shards => listing.shards().await,
         }?;
-        print!(
-            "{}",
-            if common.json {
-                table.json_lines()
-            } else {
-                table.text()
-            }
-        );
+        let text = if common.json {
+            table.json_lines()
+        } else {
+            table.text()
+        };
+        crate::output::print(&text)?;
         if table.more {
             eprintln!("there is more; see --limit");
         }
