@@ -33,6 +33,9 @@ struct Arguments {
     /// Calls offered a second; the function can do 2,000.
     #[arg(long, default_value_t = 20_000.0)]
     offered: f64,
+    /// `runtime.max_delay` of the proxy.
+    #[arg(long, default_value = "50ms")]
+    max_delay: String,
     /// Calls in flight that count as saturation: the function is never idle, and nobody is refused.
     #[arg(long, default_value_t = 64)]
     saturation: usize,
@@ -116,7 +119,12 @@ async fn measure(arguments: &Arguments) -> Result<()> {
 
 async fn round(arguments: &Arguments) -> Result<Sample> {
     let function = stage::function(&stage::sibling("limited")?).await?;
-    let proxy = stage::proxy(&stage::sibling("cloudstate")?, &function, "memory:")?;
+    let proxy = stage::proxy_with(
+        &stage::sibling("cloudstate")?,
+        &function,
+        "memory:",
+        &[("CLOUDSTATE_RUNTIME_MAX_DELAY", arguments.max_delay.clone())],
+    )?;
     proxy.answers(WORK, &limited::work()).await?;
     let mut saturated = load::run(&saturation(&proxy, arguments), &[]).await?;
 

@@ -56,7 +56,7 @@ impl Default for Options {
             max_active: 1_000_000,
             max_in_flight: 10_000,
             max_in_flight_bytes: 256 << 20,
-            max_delay: Duration::from_millis(50),
+            max_delay: Duration::from_millis(500),
             min_in_flight: 32,
             forward_limit: 16,
             max_effects: 1_000,

@@ -260,7 +260,7 @@ settings! {
         /// How much longer a command may take in the function than without load, or that time once more if it is longer.
         /// When more are in progress than are answered in that time, further ones of the same method are refused with
         /// UNAVAILABLE. 0s never refuses for it.
-        max_delay: Duration = "50ms" from "0s" to "1h";
+        max_delay: Duration = "500ms" from "0s" to "1h";
         /// While no more calls than this are in progress, none is refused for `runtime.max_delay`.
         min_in_flight: usize = "32" from "1" to "10000000";
         /// Forwards and side effects that may follow from one call, one out of another; stops circles.
