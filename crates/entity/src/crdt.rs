@@ -165,6 +165,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
             Input::OpenFailed(reason) => self.open_failed(reason, out),
             Input::Message(message) => self.message(message, now_ms, out),
             Input::Closed(error) => self.closed(error, out),
+            Input::Unreadable(detail) => self.unreadable(&detail, out),
             Input::Changed => self.push(out),
             Input::Short => self.short(out),
             Input::Cancelled(stream) => self.cancelled(stream, out),

@@ -68,6 +68,14 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         }
     }
 
+    pub(super) fn unreadable(&mut self, detail: &str, out: &mut Actions<U, S>) {
+        match self.phase {
+            Phase::Running => self.crash(&format!("Received an unreadable message: {detail}"), out),
+            // It has had its say.
+            _ => self.closed(None, out),
+        }
+    }
+
     /// A change is not on enough members. It stays here and spreads; whether the function may go on from it is not known.
     pub(super) fn short(&mut self, out: &mut Actions<U, S>) {
         if self.phase == Phase::Running {

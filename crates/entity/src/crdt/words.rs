@@ -45,6 +45,8 @@ pub enum Input<U, S> {
     Message(CrdtStreamOut),
     /// The function ended its side of the stream; `Some` says with what error.
     Closed(Option<String>),
+    /// The function sent what is no message, or one that is too long. Nothing more can be read of its stream.
+    Unreadable(String),
     /// Somebody else changed the replica, deleted it, or changed who votes.
     Changed,
     /// A change that this activation made is not on as many members as was asked for. Its caller has been told.

@@ -137,6 +137,18 @@ fn a_message_without_content_crashes() {
 }
 
 #[test]
+fn a_message_that_cannot_be_read_crashes_or_ends_what_closes_anyway() {
+    let unreadable = || Input::Unreadable("too long".to_owned());
+    assert_eq!(
+        busy().when(unreadable()),
+        crash("Received an unreadable message: too long")
+    );
+    let mut closing = Scenario::counting();
+    closing.when(Input::Passivate);
+    assert_eq!(closing.when(unreadable()), ["stop Passivated"]);
+}
+
+#[test]
 fn changes_that_break_the_protocol_crash_and_change_nothing() {
     let empty = crdt_state_action::Action::Update(CrdtDelta { delta: None });
     assert_eq!(
