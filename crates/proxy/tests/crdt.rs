@@ -200,6 +200,7 @@ fn a_function_that_breaks_the_protocol_loses_the_activation_and_not_the_state() 
                 "Received reply for entity id e for unknown command 103 - entity [e]",
             ),
             ("say nothing", "Received an empty or unknown message - entity [e]"),
+            ("say garbage", "Received an unreadable message: "),
         ] {
             let mut watch = Watch::begin(&client, WATCH, &ask("e", "watch", "")).await;
             watch.expect(&["3"]).await;

@@ -122,6 +122,7 @@ fn received(message: Result<Option<CrdtStreamOut>, cloudstate_function::Error>) 
     match message {
         Ok(Some(message)) => Input::Message(message),
         Ok(None) => Input::Closed(None),
+        Err(error) if error.is_unreadable() => Input::Unreadable(error.to_string()),
         Err(error) => Input::Closed(Some(error.to_string())),
     }
 }

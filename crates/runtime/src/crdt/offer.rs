@@ -19,8 +19,11 @@ use crate::registry::{Served, Waiter};
 pub(crate) type Wanted = Call<Waiter, Sink>;
 
 /// Gives a command to its entity, which is activated if need be.
-pub(crate) fn offer(core: &Core, key: EntityKey, served: &Rc<Served>, command: Command<Wanted>) {
+pub(crate) fn offer(core: &Core, key: EntityKey, served: &Rc<Served>, mut command: Command<Wanted>) {
     served.metrics.received.inc();
+    if let Some(error) = take_place(core, served, &mut command.caller) {
+        return refuse(core, served, command.caller, Shed::Delay, error);
+    }
     let slot = match slot(core, key, served) {
         Ok(slot) => slot,
         Err(error) => return refuse(core, served, command.caller, Shed::ActiveEntities, error),
@@ -52,6 +55,23 @@ pub(crate) fn offer(core: &Core, key: EntityKey, served: &Rc<Served>, command: C
     };
     feed(core, &slot, Input::Command(command));
     settle(core, &slot);
+}
+
+/// Takes a place among the commands of its method, unless it would wait too long in the function. Streams take none: how long
+/// they stay says nothing about the function.
+fn take_place(core: &Core, served: &Served, caller: &mut Wanted) -> Option<TurnError> {
+    let Call::Unary(waiter) = caller else {
+        return None;
+    };
+    let limit = core.limit(served, &waiter.method)?;
+    if core.is_delayed(&limit, &waiter.context) {
+        return Some(TurnError::NotCommitted {
+            reason: limit.refusal_text(core.options()),
+            overloaded: true,
+        });
+    }
+    waiter.place = Some(limit.begin());
+    None
 }
 
 fn slot(core: &Core, key: EntityKey, served: &Rc<Served>) -> Result<Rc<Slot>, TurnError> {

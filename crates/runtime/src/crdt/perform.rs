@@ -14,6 +14,7 @@ use super::pump::{Element, Listener};
 use super::slot::{Asked, Began, Slot};
 use crate::Core;
 use crate::deliver::{deliver, run_effects};
+use crate::registry::Waiter;
 use crate::traced;
 
 /// Carries actions out in order.
@@ -156,7 +157,8 @@ fn answer(
     result: Result<Answer, TurnError>,
     after: Acknowledged,
 ) {
-    let Asked { waiter, began } = asked;
+    let Asked { mut waiter, began } = asked;
+    leave_place(core, slot, &mut waiter, &began, &result);
     let Acknowledged::Later(later) = after else {
         answered(slot, &waiter.method, &began, &result);
         return deliver(core, waiter, result);
@@ -172,6 +174,23 @@ fn answer(
             fell_short(&core, &slot, activation);
         }
     });
+}
+
+/// The function has answered, whatever is awaited for the client.
+fn leave_place(
+    core: &Core,
+    slot: &Slot,
+    waiter: &mut Waiter,
+    began: &Began,
+    result: &Result<Answer, TurnError>,
+) {
+    if waiter.place.take().is_some()
+        && result.is_ok()
+        && let Some(limit) = core.limit(&slot.served, &waiter.method)
+    {
+        let now = Instant::now();
+        limit.answered(now - began.at, now);
+    }
 }
 
 /// What a client hears of a change that is not on as many members as was asked for.

@@ -2,9 +2,10 @@
 //!
 //! | `what` | |
 //! |---|---|
-//! | `add` | adds `text`, replies with the count |
+//! | `add` | adds `text`, or 1 if that is no number; replies with the count |
 //! | `add at majority` | the same, with that consistency |
 //! | `read` | replies with the count |
+//! | `hold, …` | waits for [`Function::release`](super::Function::release) first, and all messages with it |
 //! | `keep, …` | does it when `answer kept` comes; then the last one first |
 //! | `watch` | streams the count: now, and whenever it changes |
 //! | `watch, leave` | the same; adds `text` when the client goes |
@@ -15,7 +16,7 @@
 //! | `delete` | deletes the entity, replies with the count |
 //! | `decline` | fails the command in its reply, with `text` |
 //! | `fail` | fails the command by a message of its own, with `text` |
-//! | `end the stream`, `reset the stream`, `never answer`, `say nothing`, `break` | breaks the protocol |
+//! | `end the stream`, `reset the stream`, `never answer`, `say nothing`, `say garbage`, `break` | breaks the protocol |
 
 use cloudstate_protocol::crdt::{
     CrdtDelete, CrdtDelta, CrdtReply, CrdtStateAction, CrdtStreamCancelledResponse, CrdtStreamIn,
@@ -112,6 +113,10 @@ impl Board {
             "{how}command {} {} {}",
             command.id, request.what, request.text
         ));
+        if let Some(what) = request.what.strip_prefix("hold, ") {
+            request.what = what.to_owned();
+            self.call.shared.held().await;
+        }
         if let Some(what) = request.what.strip_prefix("keep, ") {
             request.what = what.to_owned();
             self.kept.push((command.id, request));
@@ -121,7 +126,7 @@ impl Board {
     }
 
     async fn answer(&mut self, id: i64, request: &Do) -> Result<(), h2::Error> {
-        let number = || request.text.parse().expect("a number");
+        let number = || request.text.parse().unwrap_or(1);
         match request.what.as_str() {
             "add" => self.change(id, request, number(), CrdtWriteConsistency::Local),
             "add at majority" => self.change(id, request, number(), CrdtWriteConsistency::Majority),
@@ -173,6 +178,7 @@ impl Board {
                 ..CrdtReply::default()
             })),
             "say nothing" => self.call.output.message(&CrdtStreamOut { message: None }),
+            "say garbage" => self.call.output.raw(&b"\0\0\0\0\x02\x0a\xff"[..]),
             "end the stream" => self.call.output.end("0", ""),
             "reset the stream" => self.call.output.reset(),
             "never answer" => Ok(()),
