@@ -2,17 +2,32 @@
 //
 //   your .proto files ──┐
 //   cloudstate/*.proto ─┼─▶ one directory ──buf──▶ descriptors ──protoc-gen-es──▶ X_pb.ts
-//   google/api/*.proto ─┘
+//   google/api/*.proto ─┘                         └───────────comments────────────────┘
 //
-// The generated files hold their descriptors, options and all, so that discovery needs no other file. Plain JavaScript,
-// because the SDK's own build starts with it.
+// The generated files hold their descriptors, options and comments and all, so that discovery needs no other file. Plain
+// JavaScript, because the SDK's own build starts with it.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { base64Encode } from "@bufbuild/protobuf/wire";
+import { FileDescriptorSetSchema, SourceCodeInfoSchema } from "@bufbuild/protobuf/wkt";
 
 /** What is wrong with the files or the installation; the message is for a person. */
 export class CompileError extends Error {}
@@ -43,6 +58,7 @@ export function compile(directories, out, options = {}) {
       throw new CompileError(`there is no .proto file below ${directories.join(", ")}`);
     }
     generate(join(workspace, module), resolve(out), module === "given" ? REWRITES : [], origins);
+    if (module === "given") addComments(join(workspace, module), resolve(out), origins);
   } finally {
     rmSync(workspace, { recursive: true, force: true });
   }
@@ -105,10 +121,58 @@ function generate(module, out, rewrites, origins) {
   const local = [process.execPath, installed("@bufbuild/protoc-gen-es", "bin/protoc-gen-es")];
   const opt = ["target=ts", "import_extension=js", ...rewrites];
   const template = { version: "v2", plugins: [{ local, out, opt }] };
-  const buf = installed("@bufbuild/buf", "bin/buf");
-  const run = spawnSync(process.execPath, [buf, "generate", module, "--template", JSON.stringify(template)], {
-    encoding: "utf8",
-  });
+  buf(["generate", module, "--template", JSON.stringify(template)], module, origins);
+}
+
+/**
+ * The generator leaves comments out of the descriptors. The proxy shows those of services and messages to people, so they
+ * are put back.
+ *
+ * @param {string} module
+ * @param {string} out
+ * @param {Map<string, string>} origins
+ */
+function addComments(module, out, origins) {
+  const image = join(dirname(module), "image.binpb");
+  buf(["build", module, "-o", image], module, origins);
+  for (const { name, sourceCodeInfo } of fromBinary(FileDescriptorSetSchema, readFileSync(image)).file) {
+    const commented = (sourceCodeInfo?.location ?? []).filter(
+      ({ leadingComments, trailingComments }) => leadingComments !== "" || trailingComments !== "",
+    );
+    if (!origins.has(name) || commented.length === 0) continue;
+    const location = commented.map((it) => ({ ...it, leadingDetachedComments: [] }));
+    const encoded = base64Encode(toBinary(SourceCodeInfoSchema, create(SourceCodeInfoSchema, { location })));
+    const path = join(out, `${name.slice(0, -".proto".length)}_pb.ts`);
+    const file = /^export const (file_[\w$]+): GenFile/m.exec(readFileSync(path, "utf8"))?.[1];
+    if (file === undefined) throw new CompileError(`${path} has no descriptor: protoc-gen-es has changed`);
+    appendFileSync(path, comments(file, encoded));
+  }
+}
+
+/**
+ * @param {string} file the name of its descriptor
+ * @param {string} encoded
+ */
+function comments(file, encoded) {
+  // The names are those of no message.
+  return `
+import { fromBinary as comments$fromBinary } from "@bufbuild/protobuf";
+import { base64Decode as comments$base64Decode } from "@bufbuild/protobuf/wire";
+import { SourceCodeInfoSchema as comments$Schema } from "@bufbuild/protobuf/wkt";
+
+// The comments of the file, which the proxy shows to people.
+${file}.proto.sourceCodeInfo = comments$fromBinary(comments$Schema, comments$base64Decode("${encoded}"));
+`;
+}
+
+/**
+ * @param {string[]} words
+ * @param {string} module
+ * @param {Map<string, string>} origins
+ */
+function buf(words, module, origins) {
+  const program = installed("@bufbuild/buf", "bin/buf");
+  const run = spawnSync(process.execPath, [program, ...words], { encoding: "utf8" });
   if (run.error !== undefined) throw new CompileError(`cannot run buf: ${run.error.message}`);
   if (run.status !== 0) throw new CompileError(explain(run.stderr, module, origins));
 }

@@ -40,6 +40,7 @@ test("files in several directories import each other and what is built in", (t) 
   assert.deepEqual(compile(directory, "one", "two"), { code: 0, errors: "" });
   const key = readFileSync(join(directory, "src/gen/a/key_pb.ts"), "utf8");
   assert.match(key, /from "@cloudstate\/cloudstate\/protos\/cloudstate\/entity_key_pb.js"/);
+  assert.doesNotMatch(key, /sourceCodeInfo/, "there are no comments");
   assert.match(readFileSync(join(directory, "src/gen/b_pb.ts"), "utf8"), /from ".\/a\/key_pb.js"/);
 });
 

@@ -41,6 +41,8 @@ test("discovery says what is served, with all that the descriptors need", () => 
   );
   const change = createFileRegistry(set).getMessage("cloudstate.sdk.test.Change");
   assert.ok(change && getOption(change.fields[0] as never, entity_key), "options survive");
+  const comments = set.file.at(-1)?.sourceCodeInfo?.location.map(({ leadingComments }) => leadingComments);
+  assert.deepEqual(comments, [" The services of the SDK's own tests.\n", " Goes up and down.\n"]);
 });
 
 test("a passivation timeout is declared in milliseconds", () => {
