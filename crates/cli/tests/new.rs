@@ -65,6 +65,20 @@ fn new_python_project(test: &str, directory: &Path) -> Option<PathBuf> {
     Some(project)
 }
 
+/// A new project in TypeScript, with the packages of the sample; `None` if they are not installed.
+fn new_typescript_project(test: &str, directory: &Path) -> Option<PathBuf> {
+    program(test, "npm")?;
+    let packages = checkout().join("samples/typescript/shopping-cart/node_modules");
+    if !packages.join("@cloudstate/cloudstate/dist").is_dir() {
+        let cause = format!("there is no SDK in {}", packages.display());
+        leave_out(test, "what sdks/typescript/check builds", cause);
+        return None;
+    }
+    let project = new_project(directory, "typescript");
+    std::os::unix::fs::symlink(packages, project.join("node_modules")).expect("a new project has none");
+    Some(project)
+}
+
 /// `dev` with what cargo needs.
 fn dev(project: &Path) -> Running {
     let path = project.to_str().expect("UTF-8");
@@ -228,6 +242,43 @@ fn a_new_project_in_python_is_served_passes_its_tests_and_follows_its_source() {
         "state outlives the change"
     );
     assert_eq!(running.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn a_new_project_in_typescript_is_served_passes_its_tests_and_follows_its_source() {
+    let test = "a_new_project_in_typescript_is_served_passes_its_tests_and_follows_its_source";
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let Some(project) = new_typescript_project(test, directory.path()) else {
+        return;
+    };
+    let mut running = dev(&project);
+    let line = running.line_with("gRPC, HTTP/JSON  http://");
+    let address = line.rsplit('/').next().expect("an address").to_owned();
+    let increased = call(&address, &[INCREASE, r#"{"counterId": "a", "by": 2}"#]);
+    assert_eq!(increased.as_deref(), Ok("{\n  \"value\": \"2\"\n}\n"));
+
+    let source = project.join("src/counter.ts");
+    let text = std::fs::read_to_string(&source).expect("it was made");
+    std::fs::write(&source, text.replace("only grows", "never shrinks")).expect("it can be written");
+    running.line_with("restarting the function");
+    running.line_with("the function is served again");
+    let refused = call(&address, &[INCREASE, r#"{"counterId": "a"}"#]).expect_err("it must grow");
+    assert!(refused.contains("a counter never shrinks"), "{refused}");
+    let kept = call(&address, &["my_counter.Counter/Get", r#"{"counterId": "a"}"#]);
+    assert_eq!(
+        kept.as_deref(),
+        Ok("{\n  \"value\": \"2\"\n}\n"),
+        "state outlives the change"
+    );
+    assert_eq!(running.end(Signal::TERM), Some(0));
+
+    let tested = Command::new("npm")
+        .arg("test")
+        .current_dir(&project)
+        .output()
+        .expect("npm runs");
+    let output = String::from_utf8_lossy(&tested.stdout);
+    assert!(tested.status.success() && output.contains("pass 2"), "{output}");
 }
 
 /// Reflection is a method with streams both ways.

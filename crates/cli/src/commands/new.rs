@@ -30,6 +30,8 @@ pub(crate) struct Arguments {
 enum Language {
     Rust,
     Python,
+    #[value(name = "typescript")]
+    TypeScript,
 }
 
 impl Language {
@@ -37,6 +39,7 @@ impl Language {
         match self {
             Self::Rust => RUST,
             Self::Python => PYTHON,
+            Self::TypeScript => TYPESCRIPT,
         }
     }
 }
@@ -100,6 +103,44 @@ const PYTHON: Template = &[
     ),
     ("README.md", include_str!("../../templates/python/README.md.in")),
     (".gitignore", include_str!("../../templates/python/gitignore.in")),
+];
+
+const TYPESCRIPT: Template = &[
+    (
+        "package.json",
+        include_str!("../../templates/typescript/package.json.in"),
+    ),
+    (".npmrc", include_str!("../../templates/typescript/npmrc.in")),
+    (
+        "tsconfig.json",
+        include_str!("../../templates/typescript/tsconfig.json.in"),
+    ),
+    (
+        "cloudstate.toml",
+        include_str!("../../templates/typescript/cloudstate.toml.in"),
+    ),
+    COUNTER_PROTO,
+    EVENTS_PROTO,
+    (
+        "src/main.ts",
+        include_str!("../../templates/typescript/src/main.ts.in"),
+    ),
+    (
+        "src/counter.ts",
+        include_str!("../../templates/typescript/src/counter.ts.in"),
+    ),
+    (
+        "src/counter.test.ts",
+        include_str!("../../templates/typescript/src/counter.test.ts.in"),
+    ),
+    (
+        "README.md",
+        include_str!("../../templates/typescript/README.md.in"),
+    ),
+    (
+        ".gitignore",
+        include_str!("../../templates/typescript/gitignore.in"),
+    ),
 ];
 
 /// Words that neither a Rust crate nor a module may be called, or that the template itself uses.
