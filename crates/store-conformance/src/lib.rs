@@ -27,12 +27,16 @@ pub use faulty::{Fault, Faulty};
 pub use support::{Fresh, applied, event, key, open, put, write_events};
 
 /// Makes one `#[test]` of every case. The argument is a `fn() -> Arc<dyn Backend>`-like expression; each call makes an
-/// empty store that lives as long as it is needed.
+/// empty store that lives as long as it is needed. With `, if there` each case asks first, and is left out if that is
+/// `false`: for a backend that needs a server.
 #[macro_export]
 macro_rules! suite {
     ($fresh:expr) => {
+        $crate::suite!($fresh, if true);
+    };
+    ($fresh:expr, if $there:expr) => {
         $crate::cases!(
-            $fresh,
+            $fresh, if $there,
             commits,
             events_apply_in_order_and_are_read_back,
             a_sequence_gap_conflicts,
@@ -53,7 +57,7 @@ macro_rules! suite {
             a_live_idempotency_key_conflicts_and_an_expired_one_is_replaced
         );
         $crate::cases!(
-            $fresh,
+            $fresh, if $there,
             reading,
             a_big_entity_is_read_in_pages,
             a_payload_larger_than_a_page_comes_alone,
@@ -67,7 +71,7 @@ macro_rules! suite {
             a_store_opened_again_holds_what_was_committed
         );
         $crate::cases!(
-            $fresh,
+            $fresh, if $there,
             logs,
             a_shard_log_is_read_in_order_after_its_cursor,
             a_log_is_prefix_stable_while_commits_go_on,
@@ -76,14 +80,14 @@ macro_rules! suite {
             a_consumer_keeps_an_offset_a_shard
         );
         $crate::cases!(
-            $fresh,
+            $fresh, if $there,
             listing,
             entities_are_listed_in_pages,
             persistence_ids_are_listed_in_pages,
             shards_tell_epoch_owner_and_entities
         );
         $crate::cases!(
-            $fresh,
+            $fresh, if $there,
             leases,
             a_higher_generation_takes_a_lease_over,
             a_renewal_needs_a_live_lease_and_a_rising_beat,
@@ -91,7 +95,7 @@ macro_rules! suite {
             a_dead_lease_lives_again_in_a_higher_generation_only
         );
         $crate::cases!(
-            $fresh,
+            $fresh, if $there,
             faults,
             a_lost_answer_is_found_by_the_commit_id,
             a_lost_write_is_known_not_to_have_applied,
@@ -101,19 +105,21 @@ macro_rules! suite {
             a_failing_batch_leaves_the_entity_as_it_was,
             lost_idempotency_records_and_deletes_are_found_too
         );
-        $crate::cases!($fresh, model, any_history_matches_the_model);
+        $crate::cases!($fresh, if $there, model, any_history_matches_the_model);
     };
 }
 
 /// One `#[test]` for each named case of a module.
 #[macro_export]
 macro_rules! cases {
-    ($fresh:expr, $module:ident, $($case:ident),+) => {
+    ($fresh:expr, if $there:expr, $module:ident, $($case:ident),+) => {
         mod $module {
             $(
                 #[test]
                 fn $case() {
-                    $crate::$module::$case(&|| $fresh);
+                    if $there {
+                        $crate::$module::$case(&|| $fresh);
+                    }
                 }
             )+
         }

@@ -7,14 +7,17 @@
 //! ```
 //!
 //! A browser is one of these things: [`Browser`] opens a page that does the test itself, [`Driver`] is told what to do on it.
+//! A database server is another: [`PostgresServer`].
 //!
 //! Absent: installing what is missing.
 
 mod browser;
 mod driver;
+mod postgres;
 
 pub use browser::Browser;
 pub use driver::Driver;
+pub use postgres::PostgresServer;
 
 use std::fmt::Display;
 use std::io::Write;
