@@ -107,6 +107,14 @@ pub enum Error {
         /// What is configured.
         wanted: Layout,
     },
+    /// The store's server would not keep what it acknowledges, or lacks what a store needs.
+    #[error("{store} cannot be used: {reason}")]
+    Unsuitable {
+        /// Which store.
+        store: String,
+        /// What is missing, and what to do.
+        reason: String,
+    },
     /// The store cannot be reached or fails in a way of its own.
     #[error("{store}: {attempt} failed: {cause}")]
     Failed {
