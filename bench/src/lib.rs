@@ -9,10 +9,12 @@
 //! The baselines ([`raw_hop`], [`raw_stream`]) use hyper and h2 directly and share no code with the proxy: what they
 //! cost is what the hop costs, whoever makes it. They check nothing and keep nothing.
 
+pub mod crdt_examples;
 pub mod latencies;
 pub mod limited;
 pub mod load;
 pub mod metrics;
+pub mod nodes;
 pub mod open_loop;
 pub mod process;
 pub mod raw_hop;

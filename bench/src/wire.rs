@@ -125,6 +125,41 @@ impl Connection {
     }
 }
 
+/// A stream of replies to one request. Dropping it cancels the call.
+#[derive(Debug)]
+pub struct Watch {
+    receive: Receive,
+    buffer: BytesMut,
+}
+
+impl Watch {
+    /// Calls a server-streaming method with an encoded frame.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn open(connection: &Connection, path: &str, request: Bytes) -> Result<Watch> {
+        let (response, mut send) = connection.start(path)?;
+        send.send_data(request, true)?;
+        Ok(Watch {
+            receive: Receive::Head(response),
+            buffer: BytesMut::new(),
+        })
+    }
+
+    /// The next message's bytes.
+    ///
+    /// # Errors
+    /// The stream has ended.
+    pub async fn next(&mut self) -> Result<Bytes> {
+        loop {
+            if let Some(message) = cut(&mut self.buffer) {
+                return Ok(message);
+            }
+            read(&mut self.receive, &mut self.buffer).await?;
+        }
+    }
+}
+
 async fn all_of(body: &mut RecvStream) -> Result<BytesMut> {
     let mut all = BytesMut::new();
     while let Some(chunk) = body.data().await {
@@ -199,24 +234,24 @@ impl Duplex {
             if let Some(message) = cut(&mut self.buffer) {
                 return Ok(M::decode(message)?);
             }
-            self.read().await?;
+            read(&mut self.receive, &mut self.buffer).await?;
         }
     }
+}
 
-    async fn read(&mut self) -> Result<()> {
-        match &mut self.receive {
-            Receive::Head(response) => self.receive = Receive::Body(response.await?.into_body()),
-            Receive::Body(body) => match body.data().await {
-                Some(chunk) => {
-                    let chunk = chunk?;
-                    body.flow_control().release_capacity(chunk.len())?;
-                    self.buffer.extend_from_slice(&chunk);
-                }
-                None => bail!("the function ended the stream: {:?}", body.trailers().await?),
-            },
-        }
-        Ok(())
+async fn read(receive: &mut Receive, buffer: &mut BytesMut) -> Result<()> {
+    match receive {
+        Receive::Head(response) => *receive = Receive::Body(response.await?.into_body()),
+        Receive::Body(body) => match body.data().await {
+            Some(chunk) => {
+                let chunk = chunk?;
+                body.flow_control().release_capacity(chunk.len())?;
+                buffer.extend_from_slice(&chunk);
+            }
+            None => bail!("the stream ended: {:?}", body.trailers().await?),
+        },
     }
+    Ok(())
 }
 
 /// A message with its prefix.
