@@ -125,3 +125,90 @@ fn the_end_of_the_terminal_is_the_end_of_the_function_and_its_children() {
 fn even_a_killed_command_leaves_nothing_behind() {
     ends_with_its_children_at(Signal::KILL, None);
 }
+
+/// What the admin port says of the cluster; `None` while it does not listen.
+fn members(admin: u16) -> Option<Vec<(String, bool)>> {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", admin)).ok()?;
+    let request = b"GET /cluster HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut stream, request).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    let page: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let member = |member: &serde_json::Value| {
+        let name = member["name"].as_str().expect("a name").to_owned();
+        (name, member["reachable"] == true)
+    };
+    Some(
+        page["members"]
+            .as_array()
+            .expect("members")
+            .iter()
+            .map(member)
+            .collect(),
+    )
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(60), "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn several_nodes_are_one_cluster_and_one_may_be_killed() {
+    let project = project("exec sleep 3600");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let admin = free.local_addr().expect("an address").port();
+    drop(free);
+    let path = project.path().to_str().expect("UTF-8");
+    let port = admin.to_string();
+    let mut command = cloudstate(&[
+        "dev",
+        path,
+        "--nodes",
+        "3",
+        "--http.port",
+        "0",
+        "--admin.port",
+        &port,
+    ]);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let mut dev = Running::start(&mut command);
+    let nodes = |reachable: [bool; 3]| -> Vec<(String, bool)> {
+        (1..)
+            .zip(reachable)
+            .map(|(number, is)| (format!("node-{number}"), is))
+            .collect()
+    };
+    let seen = || {
+        let mut members = members(admin)?;
+        members.sort();
+        Some(members)
+    };
+    wait_for("three nodes see each other", || seen() == Some(nodes([true; 3])));
+
+    let second = child_with(dev.id(), "--node-name=node-2");
+    rustix::process::kill_process(second, Signal::KILL).expect("it runs");
+    dev.line_with("node-2 has ended (signal: 9");
+    wait_for("the others see it go", || {
+        seen() == Some(nodes([true, false, true]))
+    });
+    assert_eq!(dev.end(Signal::TERM), Some(0));
+}
+
+/// The child of a process that has this argument.
+fn child_with(parent: u32, argument: &str) -> rustix::process::Pid {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("it runs");
+    let is_it = |id: &&str| {
+        let arguments = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        arguments.split('\0').any(|one| one == argument)
+    };
+    let id = children.split_whitespace().find(is_it).expect("there is one");
+    id.parse()
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .expect("a process id")
+}

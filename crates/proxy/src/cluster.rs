@@ -50,7 +50,9 @@ pub(crate) fn prepare(config: &Config, registry: &mut Registry) -> Result<Option
     let port = Reserved::new(config.cluster.peer_host.as_str(), port, key)?;
     let (security, watch) = match config.cluster_tls.mode {
         ClusterTlsMode::Off => {
-            tracing::warn!("cluster.tls is off: whoever reaches the port for other nodes is a member");
+            if !port.address().ip().is_loopback() {
+                tracing::warn!("cluster.tls is off: whoever reaches the port for other nodes is a member");
+            }
             (Security::Off, None)
         }
         ClusterTlsMode::Required => {

@@ -27,7 +27,7 @@ async fn cluster(proxy: &Proxy, shows: impl Fn(&serde_json::Value) -> bool) -> s
         if shows(&page) {
             return page;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
     }
 }
 

@@ -138,6 +138,11 @@ impl Running {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal and waits for the exit code.
     pub(crate) fn end(&mut self, signal: Signal) -> Option<i32> {
         let id = i32::try_from(self.child.id())

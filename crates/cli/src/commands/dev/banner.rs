@@ -23,7 +23,8 @@ pub(super) struct Places {
 }
 
 /// The text for the terminal.
-pub(super) fn banner(places: &Places, methods: &[MethodDescriptor]) -> String {
+/// `nodes` are lines about further nodes.
+pub(super) fn banner(places: &Places, nodes: &str, methods: &[MethodDescriptor]) -> String {
     let client = reachable(places.client);
     let services: BTreeSet<String> = methods
         .iter()
@@ -40,6 +41,7 @@ pub(super) fn banner(places: &Places, methods: &[MethodDescriptor]) -> String {
     if let Some(admin) = places.admin.map(reachable) {
         text += &format!("  Ready, metrics   http://{admin}/ready  http://{admin}/metrics\n");
     }
+    text += nodes;
     text += &format!("  State            {}\n\n  Try:\n", places.store);
     for method in methods {
         text += &format!("    {}\n", example(client, method));

@@ -10,6 +10,7 @@ mod banner;
 mod cargo;
 mod child;
 mod function;
+mod nodes;
 mod project;
 mod watch;
 
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::banner::{Places, banner};
 use self::function::{Environment, Function, say};
+use self::nodes::Nodes;
 use self::project::Project;
 use crate::commands::proxy;
 use crate::exit::{Exit, Failure};
@@ -43,6 +45,10 @@ pub(crate) struct Arguments {
     /// The function's project
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
+    /// Run so many proxies as one cluster in front of the function: the first on the configured ports, the others on free ones. For
+    /// actions and CRDT entities
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
+    nodes: u16,
     /// Run this instead of what the project says, and build only what its cloudstate.toml says
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<String>,
@@ -84,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(failed)?;
-    let result = LocalSet::new().block_on(&runtime, serve(project, loaded.config));
+    let result = LocalSet::new().block_on(&runtime, serve(project, loaded.config, arguments.nodes));
     // Nothing of value is left in it; a thread that still reads must not hold up the end.
     runtime.shutdown_background();
     result
@@ -105,6 +111,8 @@ fn settings(arguments: &Arguments, project: &Project) -> Result<Loaded, Failure>
         preset("function.backoff_min", "50ms".to_owned()),
         preset("function.backoff_max", "500ms".to_owned()),
     ];
+    let no_port = |error| Failure::new(Exit::Failure, format!("no free port: {error}"));
+    presets.extend(nodes::presets(arguments.nodes).map_err(no_port)?);
     if let Some(files) = &project.static_files {
         presets.push(preset("http.static.dir", files.display().to_string()));
     }
@@ -135,10 +143,12 @@ fn environment(config: &Config) -> Environment {
 }
 
 /// Runs both until a signal, or until the proxy ends by itself; the function ends last, since draining needs it.
-async fn serve(project: Project, config: Config) -> Result<(), Failure> {
+async fn serve(project: Project, config: Config, nodes: u16) -> Result<(), Failure> {
     let mut signals = Signals::take_with_hangup().map_err(|error| Failure::new(Exit::Failure, error))?;
     let shutdown = CancellationToken::new();
     let (mut events, mut ended) = start_proxy(config.clone(), shutdown.clone())?;
+    let no_node = |error| Failure::new(Exit::Failure, format!("cannot start a further node: {error}"));
+    let mut nodes = Nodes::start(nodes, &config).map_err(no_node)?;
     let stop_function = CancellationToken::new();
     let function = Function::new(project, environment(&config));
     let mut function = std::pin::pin!(function.keep_running(&stop_function));
@@ -147,7 +157,11 @@ async fn serve(project: Project, config: Config) -> Result<(), Failure> {
         tokio::select! {
             result = &mut ended => break result,
             () = &mut function => {}
-            Some(event) = events.recv() => shown.event(&event),
+            Some(event) = events.recv() => shown.event(&event, &nodes),
+            (name, status) = nodes.ended() => {
+                let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                say(&format!("{name} has ended ({status})"));
+            }
             () = signals.next() => {
                 if shutdown.is_cancelled() {
                     // Dropping the function kills it.
@@ -158,6 +172,7 @@ async fn serve(project: Project, config: Config) -> Result<(), Failure> {
             }
         }
     };
+    nodes.stop().await;
     stop_function.cancel();
     tokio::select! {
         () = &mut function => {}
@@ -210,7 +225,7 @@ impl Shown {
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event, nodes: &Nodes) {
         match event {
             Event::AdminListening(address) => self.admin = self.admin.or(Some(*address)),
             Event::Serving {
@@ -231,7 +246,8 @@ impl Shown {
                     openapi: self.openapi,
                 };
                 // What runs goes on for those who do not read.
-                let _ = crate::output::print(&format!("{}\n", banner(&places, &methods)));
+                let text = banner(&places, &nodes.show(self.admin), &methods);
+                let _ = crate::output::print(&format!("{text}\n"));
             }
             Event::Serving { catalog, .. } => {
                 let names: Vec<_> = catalog

@@ -95,7 +95,7 @@ fn every_method_gets_a_command_that_can_be_pasted() {
 
 #[test]
 fn addresses_that_mean_all_are_shown_as_one_that_can_be_called() {
-    let text = banner(&places(), &methods());
+    let text = banner(&places(), "", &methods());
     assert!(text.contains("Serving shop.Shop\n"), "{text}");
     assert!(
         text.contains("http://127.0.0.1:9000\n") && text.contains("http://[::1]:9090/ready"),
@@ -109,7 +109,7 @@ fn addresses_that_mean_all_are_shown_as_one_that_can_be_called() {
 
 #[test]
 fn what_is_served_beside_the_function_is_shown() {
-    let text = banner(&places(), &methods());
+    let text = banner(&places(), "", &methods());
     assert!(
         text.contains("http://127.0.0.1:9000/\n") && text.contains("http://127.0.0.1:9000/openapi.json\n"),
         "{text}"
@@ -119,7 +119,7 @@ fn what_is_served_beside_the_function_is_shown() {
         openapi: false,
         ..places()
     };
-    let text = banner(&without, &methods());
+    let text = banner(&without, "", &methods());
     assert!(!text.contains("Static") && !text.contains("OpenAPI"), "{text}");
 }
 
