@@ -21,8 +21,8 @@
 //! | cause | its own command | other commands | streams | function's stream |
 //! |---|---|---|---|---|
 //! | a failure that names a command | its text | – | – | – |
-//! | the function breaks the protocol or fails the stream | "Entity terminating" | "Entity terminating" | same | reset |
-//! | a change does not fit the replica, or falls short | the text of that | "Entity terminating" | same | reset |
+//! | the function breaks the protocol or fails the stream, or a change does not fit | "Entity terminating" | "Entity terminating" | same | reset |
+//! | a change falls short of its consistency | the text of that | – | – | – |
 //! | the function closes the stream or goes away | "Entity terminating" | same | same | reset |
 //! | a command is not answered in time | time-out | "Entity terminating" | same | reset |
 //! | the replica's value cannot be reached by a delta | – | – | "Entity terminating" | half-closed |
@@ -60,7 +60,11 @@ enum Phase {
     Stopped,
     Opening,
     Running,
-    Closing(StopReason),
+    Closing {
+        reason: StopReason,
+        /// Whether the next activation begins at once, also if nobody waits for it.
+        reopen: bool,
+    },
     Deleted {
         /// The function has not closed its side yet.
         closing: bool,
@@ -132,7 +136,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         match self.phase {
             Phase::Running => self.open.is_empty() && self.streams.is_empty(),
             Phase::Deleted { closing } => !closing,
-            Phase::Stopped | Phase::Opening | Phase::Closing(_) => false,
+            Phase::Stopped | Phase::Opening | Phase::Closing { .. } => false,
         }
     }
 
@@ -143,7 +147,10 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
 
     /// Whether it waits for the function to close its side of the stream.
     pub fn is_closing(&self) -> bool {
-        matches!(self.phase, Phase::Closing(_) | Phase::Deleted { closing: true })
+        matches!(
+            self.phase,
+            Phase::Closing { .. } | Phase::Deleted { closing: true }
+        )
     }
 
     /// Whether the function still has to answer this.
@@ -167,7 +174,6 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
             Input::Closed(error) => self.closed(error, out),
             Input::Unreadable(detail) => self.unreadable(&detail, out),
             Input::Changed => self.push(out),
-            Input::Short => self.short(out),
             Input::Cancelled(stream) => self.cancelled(stream, out),
             Input::Unanswered(operation) => self.unanswered(operation, out),
             Input::TimedOut => self.timed_out(out),
@@ -191,7 +197,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
                 self.queue.push(command);
                 self.open(out);
             }
-            Phase::Opening | Phase::Closing(_) => {
+            Phase::Opening | Phase::Closing { .. } => {
                 match self.queue.refusal(&command, &self.identity.entity_id) {
                     Some(text) => refuse(command.caller, TurnError::QueueFull(text), out),
                     None => self.queue.push(command),

@@ -10,6 +10,7 @@ use crate::harness::{
 
 const OK: u32 = 0;
 const UNKNOWN: u32 = 2;
+const INTERNAL: u32 = 13;
 const DEADLINE_EXCEEDED: u32 = 4;
 const ABORTED: u32 = 10;
 const INVALID: u32 = 3;
@@ -207,12 +208,12 @@ fn a_function_that_breaks_the_protocol_loses_the_activation_and_not_the_state() 
             let answer = client.call(BOARD, &ask("e", what, "")).await;
             assert_eq!(
                 answer.status(),
-                (UNKNOWN, "Entity terminating".to_owned()),
+                (INTERNAL, "Entity terminating".to_owned()),
                 "{what}"
             );
             assert_eq!(
                 watch.next().await,
-                Err((UNKNOWN, "Entity terminating".to_owned()))
+                Err((INTERNAL, "Entity terminating".to_owned()))
             );
             function.reported(report).await;
             assert_eq!(client.text(BOARD, read("e")).await, "3");

@@ -179,7 +179,7 @@ fn a_crdt_entity_on_the_sdk_streams_its_changes_and_outlives_its_failures() {
             assert_eq!(second.message().await, Ok(Count { value: expected }));
         }
         let broken = client.call(ADD, &change(66)).await;
-        assert_eq!(broken.status(), (2, "Entity terminating".to_owned()));
+        assert_eq!(broken.status(), (13, "Entity terminating".to_owned()));
         assert!(second.message().await.is_err());
 
         // Nobody calls: it leaves the function's memory, and comes back with its state.

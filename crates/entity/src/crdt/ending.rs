@@ -1,6 +1,6 @@
 //! How activations end, and who is told. The table is in the module above.
 
-use cloudstate_replica::{Acknowledged, ShortOfConsistency};
+use cloudstate_replica::Acknowledged;
 
 use super::{Action, Actions, CrdtEntity, Open, Operation, Phase, Stream, Waiting, end, refuse};
 use crate::turn::{Caller, StopReason, TurnError};
@@ -13,16 +13,17 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
     pub(super) fn crash(&mut self, text: &str, out: &mut Actions<U, S>) {
         let entity = &self.identity.entity_id;
         out.push(Action::Report(format!("{text} - entity [{entity}]")));
-        self.fail_all(&terminating(), out);
+        let violation = TurnError::Violation(TERMINATING.to_owned());
+        self.fail_all(&violation, &violation, out);
         self.reset(out);
     }
 
-    fn fail_all(&mut self, commands: &TurnError, out: &mut Actions<U, S>) {
+    fn fail_all(&mut self, commands: &TurnError, streams: &TurnError, out: &mut Actions<U, S>) {
         for open in std::mem::take(&mut self.open).into_values() {
             open.fail(commands, out);
         }
         for (stream, _) in std::mem::take(&mut self.streams).into_values() {
-            end(stream, Err(terminating()), out);
+            end(stream, Err(streams.clone()), out);
         }
     }
 
@@ -39,14 +40,14 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         }
     }
 
-    /// No change leads from the function's value to that of the replica: the next command starts from there.
+    /// No change leads from the function's value to that of the replica: the next activation starts from there.
     pub(super) fn begin_anew(&mut self, out: &mut Actions<U, S>) {
         let entity = &self.identity.entity_id;
         out.push(Action::Log(format!(
             "Restarting entity [{entity}]: other nodes made another CRDT of it"
         )));
-        self.fail_all(&terminating(), out);
-        self.close(StopReason::Passivated, out);
+        self.fail_all(&terminating(), &terminating(), out);
+        self.close(StopReason::Passivated, true, out);
     }
 
     pub(super) fn closed(&mut self, error: Option<String>, out: &mut Actions<U, S>) {
@@ -58,11 +59,12 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
                 };
                 let entity = &self.identity.entity_id;
                 out.push(Action::Log(format!("{cause} - entity [{entity}]")));
-                // Nothing of them is in the replica.
-                self.fail_all(&TurnError::FunctionGone(TERMINATING.to_owned()), out);
+                // Nothing of the commands is in the replica; of the streams, something may be.
+                let gone = TurnError::FunctionGone(TERMINATING.to_owned());
+                self.fail_all(&gone, &terminating(), out);
                 self.reset(out);
             }
-            Phase::Closing(reason) => self.over(reason, out),
+            Phase::Closing { reason, reopen } => self.over(reason, reopen, out),
             Phase::Deleted { closing: true } => self.deleted_and_closed(out),
             Phase::Stopped | Phase::Opening | Phase::Deleted { closing: false } => {}
         }
@@ -73,13 +75,6 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
             Phase::Running => self.crash(&format!("Received an unreadable message: {detail}"), out),
             // It has had its say.
             _ => self.closed(None, out),
-        }
-    }
-
-    /// A change is not on enough members. It stays here and spreads; whether the function may go on from it is not known.
-    pub(super) fn short(&mut self, out: &mut Actions<U, S>) {
-        if self.phase == Phase::Running {
-            self.crash(ShortOfConsistency::TEXT, out);
         }
     }
 
@@ -110,9 +105,9 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
                 }
                 self.reset(out);
             }
-            Phase::Closing(reason) => {
+            Phase::Closing { reason, reopen } => {
                 out.push(Action::Reset);
-                self.over(reason, out);
+                self.over(reason, reopen, out);
             }
             Phase::Deleted { closing: true } => self.deleted_and_closed(out),
             Phase::Stopped | Phase::Running | Phase::Deleted { closing: false } => {}
@@ -121,7 +116,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
 
     pub(super) fn passivate(&mut self, out: &mut Actions<U, S>) {
         match self.phase {
-            Phase::Running if self.is_idle() => self.close(StopReason::Passivated, out),
+            Phase::Running if self.is_idle() => self.close(StopReason::Passivated, false, out),
             Phase::Deleted { closing: false } => self.stop(StopReason::Passivated, out),
             _ => {}
         }
@@ -134,21 +129,21 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
     }
 
     /// Half-closes the stream and waits for the function to do the same, so that an entity has one stream at a time.
-    fn close(&mut self, reason: StopReason, out: &mut Actions<U, S>) {
+    fn close(&mut self, reason: StopReason, reopen: bool, out: &mut Actions<U, S>) {
         out.push(Action::HalfClose);
-        self.phase = Phase::Closing(reason);
+        self.phase = Phase::Closing { reason, reopen };
     }
 
     /// Drops the stream without a word.
     pub(super) fn reset(&mut self, out: &mut Actions<U, S>) {
         out.push(Action::Reset);
-        self.over(StopReason::Failed, out);
+        self.over(StopReason::Failed, false, out);
     }
 
-    /// The stream is gone. Opens the next one if anybody waits for it.
-    fn over(&mut self, reason: StopReason, out: &mut Actions<U, S>) {
+    /// The stream is gone. Opens the next one if anybody waits for it, or if it shall be.
+    fn over(&mut self, reason: StopReason, reopen: bool, out: &mut Actions<U, S>) {
         self.stop(reason, out);
-        if self.queue.is_awaited() {
+        if self.queue.is_awaited() || reopen && !self.draining {
             self.open(out);
         }
     }
@@ -177,6 +172,7 @@ impl<U, S: Stream> Open<U, S> {
     }
 }
 
+/// For whom it is nobody's fault.
 fn terminating() -> TurnError {
     TurnError::EntityFailed(TERMINATING)
 }

@@ -5,10 +5,10 @@ use cloudstate_protocol::crdt::{
     CrdtReply, CrdtStateAction, CrdtStreamOut, crdt_state_action, crdt_stream_out,
 };
 use cloudstate_protocol::{ClientAction, Failure, SideEffect, client_action};
-use cloudstate_replica::{Acknowledged, Consistency, ShortOfConsistency, Updated};
+use cloudstate_replica::{Acknowledged, Updated};
 
 use super::{Action, Actions, CrdtEntity, Open, Phase, Stream, Waiting, convert, end};
-use crate::turn::{Answer, Caller, TurnError};
+use crate::turn::{Answer, Caller};
 
 /// A state action that was carried out here.
 pub(super) struct Done {
@@ -18,14 +18,6 @@ pub(super) struct Done {
     pub(super) took_effect: bool,
     /// Whether it deleted the entity.
     pub(super) deleted: bool,
-}
-
-/// A state action that cannot be carried out. Ends the activation.
-pub(super) enum Fault {
-    /// The function's own value does not take it.
-    Violation(Error),
-    /// The function's value takes it, but not what others made of it meanwhile.
-    Refused(Error),
 }
 
 impl<U: Caller, S: Stream> CrdtEntity<U, S> {
@@ -61,7 +53,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         }
         let done = match self.carry_out(reply.state_action, now_ms) {
             Ok(done) => done,
-            Err(fault) => return self.refuse_change(id, &fault, out),
+            Err(error) => return self.crash(&error.to_string(), out),
         };
         let Some(open) = self.open.remove(&id) else { return };
         let answer = answer(reply.client_action, reply.side_effects, done.took_effect);
@@ -79,19 +71,9 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         }
     }
 
-    /// Whoever made the change hears of it only if it did not fit what others made of the replica.
-    fn refuse_change(&mut self, id: i64, fault: &Fault, out: &mut Actions<U, S>) {
-        let (Fault::Violation(error) | Fault::Refused(error)) = fault;
-        if matches!(fault, Fault::Refused(_))
-            && let Some(open) = self.open.remove(&id)
-        {
-            open.fail(&refused(), out);
-        }
-        self.crash(&error.to_string(), out);
-    }
-
-    /// Makes a change in the function's value, as the proxy knows it, and in the replica.
-    pub(super) fn carry_out(&mut self, action: Option<CrdtStateAction>, now_ms: i64) -> Result<Done, Fault> {
+    /// Makes a change in the function's value, as the proxy knows it, and in the replica. An error ends the activation: the
+    /// function breaks the protocol, or others made something else of the entity meanwhile.
+    pub(super) fn carry_out(&mut self, action: Option<CrdtStateAction>, now_ms: i64) -> Result<Done, Error> {
         let nothing = Done {
             after: Acknowledged::Now,
             took_effect: false,
@@ -116,29 +98,18 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
                 deleted: true,
             }),
             crdt_state_action::Action::Update(delta) => {
-                let change = convert::change(delta).map_err(Fault::Violation)?;
-                self.note_change(&change).map_err(Fault::Violation)?;
-                let updated = self.update(&change, consistency, now_ms)?;
-                Ok(updated.map_or(nothing, |after| Done {
-                    after,
-                    took_effect: true,
-                    deleted: false,
-                }))
+                let change = convert::change(delta)?;
+                self.note_change(&change)?;
+                match self.replica.update(&change, consistency, now_ms)? {
+                    Updated::Made(after) => Ok(Done {
+                        after,
+                        took_effect: true,
+                        deleted: false,
+                    }),
+                    // No change undoes that.
+                    Updated::Deleted => Ok(nothing),
+                }
             }
-        }
-    }
-
-    /// `None` if the entity was deleted elsewhere, which no change undoes.
-    fn update(
-        &self,
-        change: &Change,
-        consistency: Consistency,
-        now_ms: i64,
-    ) -> Result<Option<Acknowledged>, Fault> {
-        match self.replica.update(change, consistency, now_ms) {
-            Ok(Updated::Made(after)) => Ok(Some(after)),
-            Ok(Updated::Deleted) => Ok(None),
-            Err(error) => Err(Fault::Refused(error)),
         }
     }
 
@@ -169,18 +140,11 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         } else if let Some((stream, _)) = self.streams.remove(&id) {
             end(stream, Ok(failed), out);
         } else {
-            out.push(Action::Report(format!(
-                "Received failure for unknown command id: {id}"
-            )));
+            let text = format!("Received failure for unknown command id: {id}");
+            return self.crash(&text, out);
         }
         self.finished(out);
     }
-}
-
-/// What the client is told of a change that did not fit.
-fn refused() -> TurnError {
-    // The same text as for one that is not on enough members.
-    TurnError::EntityFailed(ShortOfConsistency::TEXT)
 }
 
 pub(super) fn answer(

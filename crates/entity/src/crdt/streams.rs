@@ -15,7 +15,7 @@ use cloudstate_protocol::crdt::{CrdtStreamCancelledResponse, CrdtStreamedMessage
 use cloudstate_protocol::{StreamCancelled, client_action};
 use cloudstate_replica::Acknowledged;
 
-use super::replies::{Fault, answer};
+use super::replies::answer;
 use super::{Action, Actions, Call, CrdtEntity, Phase, Stream, Waiting, end, send, shutting_down};
 use crate::turn::{Answer, Caller};
 
@@ -145,9 +145,7 @@ impl<U: Caller, S: Stream> CrdtEntity<U, S> {
         };
         let done = match self.carry_out(response.state_action, now_ms) {
             Ok(done) => done,
-            Err(Fault::Violation(error) | Fault::Refused(error)) => {
-                return self.crash(&error.to_string(), out);
-            }
+            Err(error) => return self.crash(&error.to_string(), out),
         };
         self.open.remove(&id);
         let answer = answer(None, response.side_effects, done.took_effect);

@@ -49,8 +49,6 @@ pub enum Input<U, S> {
     Unreadable(String),
     /// Somebody else changed the replica, deleted it, or changed who votes.
     Changed,
-    /// A change that this activation made is not on as many members as was asked for. Its caller has been told.
-    Short,
     /// Nobody listens to this stream any more.
     Cancelled(u64),
     /// The function does not answer this operation, which is still open.
@@ -92,8 +90,7 @@ pub enum Action<U, S> {
     /// The last `Send` began an operation: its time counts from here, as long as
     /// [`CrdtEntity::is_open`](super::CrdtEntity::is_open).
     Started(Operation),
-    /// Tell the caller, as soon as the change counts as made. If it falls short, tell him that instead; and
-    /// `Short` comes back, if the activation is still the same.
+    /// Tell the caller, as soon as the change counts as made. If it falls short, tell him that instead.
     Answer(U, Result<Answer, TurnError>, Acknowledged),
     /// Deliver an element of a stream, behind those before it, under the same conditions. An error or a failure ends the
     /// stream.

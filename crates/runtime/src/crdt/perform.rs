@@ -9,7 +9,7 @@ use cloudstate_protocol::crdt::{CrdtStreamIn, crdt_stream_in};
 use cloudstate_replica::{Acknowledged, ShortOfConsistency};
 use tokio::time::Instant;
 
-use super::drive::{feed, settle};
+use super::drive::feed;
 use super::pump::{Element, Listener};
 use super::slot::{Asked, Began, Slot};
 use crate::Core;
@@ -65,7 +65,6 @@ pub(super) fn all(core: &Core, slot: &Rc<Slot>, actions: Vec<Action<Asked, Liste
 
 fn open(slot: &Slot) {
     slot.served.metrics.activated.inc();
-    slot.activation.set(slot.activation.get() + 1);
     slot.active_since.set(Instant::now());
     slot.opening.set(true);
     let context = match slot.machine.borrow().next_caller() {
@@ -164,15 +163,10 @@ fn answer(
         return deliver(core, waiter, result);
     };
     let (core, slot) = (core.clone(), slot.clone());
-    let activation = slot.activation.get();
     core.clone().0.tasks.spawn_local(async move {
-        let outcome = later.await;
-        let result = outcome.map_err(|_| short()).and(result);
+        let result = slot.acknowledged(later.await).and(result);
         answered(&slot, &waiter.method, &began, &result);
         deliver(&core, waiter, result);
-        if outcome.is_err() {
-            fell_short(&core, &slot, activation);
-        }
     });
 }
 
@@ -193,20 +187,6 @@ fn leave_place(
     }
 }
 
-/// What a client hears of a change that is not on as many members as was asked for.
-pub(super) fn short() -> TurnError {
-    TurnError::EntityFailed(ShortOfConsistency::TEXT)
-}
-
-/// Ends the activation that made the change, if it is still the same.
-pub(super) fn fell_short(core: &Core, slot: &Rc<Slot>, activation: u64) {
-    slot.served.metrics.short_changes.inc();
-    if slot.activation.get() == activation {
-        feed(core, slot, Input::Short);
-        settle(core, slot);
-    }
-}
-
 /// Runs the effects of something that nobody listens to any more.
 pub(super) fn settle_unheard(
     core: &Core,
@@ -216,12 +196,11 @@ pub(super) fn settle_unheard(
     after: Acknowledged,
 ) {
     let (core, slot) = (core.clone(), slot.clone());
-    let activation = slot.activation.get();
     core.clone().0.tasks.spawn_local(async move {
         if let Acknowledged::Later(later) = after
-            && later.await.is_err()
+            && slot.acknowledged(later.await).is_err()
         {
-            return fell_short(&core, &slot, activation);
+            return;
         }
         run_effects(&core, answer.side_effects, stream.method(), stream.context()).await;
     });
@@ -256,6 +235,14 @@ fn answered(
 }
 
 impl Slot {
+    /// What a client hears of a change that is not on as many members as was asked for. It stays, and spreads.
+    pub(super) fn acknowledged(&self, outcome: Result<(), ShortOfConsistency>) -> Result<(), TurnError> {
+        outcome.map_err(|_| {
+            self.served.metrics.short_changes.inc();
+            TurnError::EntityFailed(ShortOfConsistency::TEXT)
+        })
+    }
+
     /// The stream is there, or is not to be had.
     pub(super) fn activated(&self, error: Option<&'static str>) {
         let (began, now) = (self.active_since.get(), Instant::now());

@@ -19,7 +19,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
 use super::drive::{feed, settle};
-use super::perform::{fell_short, short};
 use super::slot::{Began, Slot};
 use crate::context::Context;
 use crate::deliver::run_effects;
@@ -198,16 +197,9 @@ impl Pump {
     async fn pass_on(&self, queue: &mut mpsc::Receiver<Element>) -> End {
         while let Some(element) = queue.recv().await {
             let Element { result, after, last } = element;
-            let activation = self.slot.activation.get();
             let result = match after {
                 Acknowledged::Now => result,
-                Acknowledged::Later(later) => match later.await {
-                    Ok(()) => result,
-                    Err(_) => {
-                        fell_short(&self.core, &self.slot, activation);
-                        Err(short())
-                    }
-                },
+                Acknowledged::Later(later) => self.slot.acknowledged(later.await).and(result),
             };
             let result = match result {
                 Ok(mut answer) => {
@@ -242,11 +234,9 @@ impl Pump {
     async fn settle_rest(self, mut queue: mpsc::Receiver<Element>) {
         queue.close();
         while let Some(Element { result, after, .. }) = queue.recv().await {
-            let activation = self.slot.activation.get();
             if let Acknowledged::Later(later) = after
-                && later.await.is_err()
+                && self.slot.acknowledged(later.await).is_err()
             {
-                fell_short(&self.core, &self.slot, activation);
                 continue;
             }
             if let Ok(answer) = result {

@@ -78,8 +78,6 @@ pub(super) struct Slot {
     pub(super) close_by: Cell<Option<Instant>>,
     pub(super) commands: RefCell<Deadlines>,
     pub(super) cancellations: RefCell<Deadlines>,
-    /// Counts activations, so that what was begun in one does not end another.
-    pub(super) activation: Cell<u64>,
     /// A task drives the entity.
     pub(super) driven: Cell<bool>,
     /// Tells that task that there is something new to mind.
@@ -119,7 +117,6 @@ impl Slot {
             close_by: Cell::new(None),
             commands: RefCell::default(),
             cancellations: RefCell::default(),
-            activation: Cell::new(0),
             driven: Cell::new(false),
             wake: Notify::new(),
             active_since: Cell::new(now),

@@ -16,7 +16,6 @@ fn a_deletion_here_is_answered_at_its_consistency_and_ends_the_functions_stream(
     assert!(entity.machine.is_closing());
     assert_eq!(entity.closes(), ["reset"]);
     assert!(entity.machine.is_idle());
-    assert!(entity.when(Input::Short).is_empty(), "the deletion stands");
 }
 
 #[test]
@@ -148,7 +147,7 @@ fn a_response_for_a_stream_that_is_not_closing_crashes_a_deleted_entity_too() {
         entity.when(responds(2).into()),
         [
             "report Received response to a stream cancellation for unknown command 2 - entity [e]",
-            "element s: EntityFailed(\"Entity terminating\"), last",
+            "element s: Violation(\"Entity terminating\"), last",
             "reset",
             "stop Failed"
         ]

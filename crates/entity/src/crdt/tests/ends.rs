@@ -139,7 +139,6 @@ fn what_comes_out_of_time_is_ignored() {
     let inputs = || {
         [
             Input::Changed,
-            Input::Short,
             Input::Opened,
             Input::OpenFailed("x".to_owned()),
             Input::Closed(None),
