@@ -63,3 +63,30 @@ fn a_start_anew_with_the_old_address_counts_on() {
     }
     assert_total(&mut world, expected);
 }
+
+#[test]
+fn the_smaller_side_of_a_partition_counts_on_and_brings_it_home() {
+    let mut world = World::new(3, 5);
+    world.settle();
+    (0..5).for_each(|at| add(&mut world, at, 1));
+    world.run(SECOND);
+    let before: Vec<_> = (0..5).map(|at| world.own(at)).collect();
+    world.partition(&[0, 1]);
+    for _ in 0..5 {
+        (0..5).for_each(|at| add(&mut world, at, 10));
+        world.run(SECOND * 3);
+    }
+    world.run_until("the larger side goes on alone", SECOND * 20, |world| {
+        world.view_of(2).is_some_and(|(_, members)| members.len() == 3)
+    });
+    world.heal();
+    world.settle();
+    let after: Vec<_> = (0..5).map(|at| world.own(at)).collect();
+    assert!(
+        before[0] != after[0] && before[1] != after[1],
+        "the smaller side was ended"
+    );
+    assert_eq!(before[2..], after[2..]);
+    (0..5).for_each(|at| add(&mut world, at, 100));
+    assert_total(&mut world, 5 + 250 + 500);
+}
