@@ -28,13 +28,16 @@ struct Site {
     address: String,
 }
 
+/// As `cloudstate dev` has it: pages may call this machine by all its names.
+const CORS: [&str; 2] = ["--http.cors.origins", "localhost"];
+
 impl Site {
     fn start(function: UserFunction, sample: &str) -> Self {
         let function = serve(function);
-        let files = format!("{}/../../samples/{sample}/static", env!("CARGO_MANIFEST_DIR"));
+        let files = files(sample);
         let store = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite:{}", store.path().display());
-        let (proxy, address) = start_proxy(&function, &url, &["--static", &files]);
+        let (proxy, address) = start_proxy(&function, &url, &[&CORS[..], &["--static", &files]].concat());
         Site {
             function,
             files,
@@ -60,7 +63,7 @@ impl Site {
     fn start_again(&mut self) {
         let url = format!("sqlite:{}", self.store.path().display());
         let (_, port) = self.address.rsplit_once(':').expect("host:port");
-        let flags = ["--static", &self.files, "--http.port", port];
+        let flags = [&CORS[..], &["--static", &self.files, "--http.port", port]].concat();
         self.proxy = start_proxy(&self.function, &url, &flags).0;
     }
 
@@ -78,6 +81,10 @@ impl Site {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         answer
     }
+}
+
+fn files(sample: &str) -> String {
+    format!("{}/../../samples/{sample}/static", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// JavaScript: whether an element shows exactly this text.
@@ -200,4 +207,157 @@ fn an_order_is_followed_across_a_kill_of_the_proxy() {
     browser.reload();
     has_come_to("DELIVERED");
     assert_eq!(browser.text("#received"), "5 updates received");
+}
+
+/// JavaScript: whether this person, or friend, of a window is `online`, `connecting` or `offline`.
+fn is(selector: &str, state: &str) -> String {
+    format!("document.querySelector({selector:?})?.dataset.state === {state:?}")
+}
+
+#[test]
+fn people_in_two_windows_see_each_other_come_type_talk_and_go() {
+    let test = "people_in_two_windows_see_each_other_come_type_talk_and_go";
+    let (Some(anns), Some(bobs)) = (Driver::start(test), Driver::start(test)) else {
+        return;
+    };
+    let mut site = Site::start(chat::function(), "chat");
+    anns.open(&site.url("?user=Ann"));
+    bobs.open(&site.url(""));
+    anns.wait_for(&is(".person[data-user=Ann]", "online"));
+    anns.fill(".befriend input", "Bob");
+    anns.click(".befriend button");
+    anns.wait_for(&is(".friend[data-user=Bob]", "offline"));
+
+    bobs.fill("#name", "Bob");
+    bobs.click("#join button");
+    bobs.wait_for(&is(".person[data-user=Bob]", "online"));
+    bobs.wait_for(&is(".friend[data-user=Ann]", "online"));
+    anns.wait_for(&is(".friend[data-user=Bob]", "online"));
+    let here = "[...document.querySelectorAll('#nodes .face .name')].map(face => face.innerText).join()";
+    assert_eq!(anns.evaluate(here), "Ann,Bob");
+
+    bobs.press(".post input", "Hello");
+    anns.wait_for(&shows(".typing", "Bob is typing …"));
+    bobs.press(".post input", ", Ann!\u{e007}");
+    anns.wait_for(&shows(".message .text", "Hello, Ann!"));
+    anns.wait_for(&shows(".typing", ""));
+    anns.fill(".post input", "Hi there. Shall we meet in the kitchen?");
+    anns.click(".post button");
+    bobs.wait_for(&shows(
+        ".message:last-child .text",
+        "Hi there. Shall we meet in the kitchen?",
+    ));
+    assert_eq!(bobs.text(".message:last-child .by .name"), "Ann");
+    anns.picture("chat");
+    assert!(anns.fits_narrow(), "the page is too wide for a phone");
+    let leave = anns.spoken(".leave");
+    assert_eq!(
+        leave,
+        ("button".to_owned(), "Remove Ann from this window".to_owned())
+    );
+
+    anns.fill(".befriend input", "Ann");
+    anns.click(".befriend button");
+    anns.wait_for(&shows("#error-text", "Nobody can be his own friend."));
+    anns.click("#dismiss");
+
+    bobs.click(".toggle");
+    anns.wait_for(&is(".friend[data-user=Bob]", "offline"));
+    bobs.click(".toggle");
+    anns.wait_for(&is(".friend[data-user=Bob]", "online"));
+    bobs.open("about:blank");
+    anns.wait_for(&is(".friend[data-user=Bob]", "offline"));
+
+    site.kill();
+    anns.wait_for(&is(".person[data-user=Ann]", "connecting"));
+    site.start_again();
+    anns.wait_for(&is(".person[data-user=Ann]", "online"));
+    anns.wait_for("document.querySelectorAll('.message').length === 0");
+}
+
+/// A node of a cluster, which serves the chat and its page.
+struct Node {
+    proxy: Running,
+    address: String,
+    /// Where other nodes reach it.
+    peer: String,
+}
+
+impl Node {
+    /// A node that looks for the cluster there, or begins one.
+    fn start(name: &str, join: Option<&str>) -> Self {
+        let (function, files) = (serve(chat::function()), files("chat"));
+        let own = [
+            "--static",
+            &files,
+            "--node-name",
+            name,
+            "--peer-addr",
+            "127.0.0.1:0",
+            "--cluster.peer_host",
+            "127.0.0.1",
+            "--cluster.tls",
+            "off",
+        ];
+        let join: Vec<&str> = join.into_iter().flat_map(|join| ["--join", join]).collect();
+        let (proxy, address) = start_proxy(&function, "memory:", &[&CORS[..], &own, &join].concat());
+        let line = proxy
+            .seen
+            .iter()
+            .find(|line| line.contains("this node of the cluster"));
+        let peer = line.and_then(|line| line.split('"').nth(3));
+        let peer = peer.expect("it says where others reach it").to_owned();
+        Node { proxy, address, peer }
+    }
+}
+
+#[test]
+fn people_of_a_killed_node_go_offline_on_the_others_and_move_there() {
+    let test = "people_of_a_killed_node_go_offline_on_the_others_and_move_there";
+    let (Some(anns), Some(bobs)) = (Driver::start(test), Driver::start(test)) else {
+        return;
+    };
+    let first = Node::start("one", None);
+    let mut second = Node::start("two", Some(&first.peer));
+    let _third = Node::start("three", Some(&first.peer));
+    anns.open(&format!("http://{}/?user=Ann", first.address));
+    bobs.open(&format!("http://{}/?user=Bob", second.address));
+    bobs.wait_for(&is(".person[data-user=Bob]", "online"));
+    anns.fill(".befriend input", "Bob");
+    anns.click(".befriend button");
+    anns.wait_for(&is(".friend[data-user=Bob]", "online"));
+    bobs.wait_for(&is(".friend[data-user=Ann]", "online"));
+
+    // The windows know each other's nodes. No window came from the third.
+    let card = |number: usize, state: &str| is(&format!("#nodes .node:nth-child({number})"), state);
+    let face =
+        |number: usize, name: &str| shows(&format!("#nodes .node:nth-child({number}) .face .name"), name);
+    anns.wait_for(&shows("#size", "3 nodes"));
+    anns.wait_for(&face(1, "Ann"));
+    anns.wait_for(&face(2, "Bob"));
+    anns.wait_for(&shows("#nodes .node:nth-child(3) .name", "One other node"));
+    bobs.fill(".post input", "Hello from the second node");
+    bobs.click(".post button");
+    anns.wait_for(&shows(".message .text", "Hello from the second node"));
+    anns.picture("chat-cluster");
+
+    assert_eq!(
+        second.proxy.end(Signal::KILL),
+        None,
+        "it ended before it was killed"
+    );
+    anns.wait_for(&is(".friend[data-user=Bob]", "offline"));
+    anns.wait_for(&card(2, "down"));
+    anns.wait_for(&shows("#size", "2 nodes"));
+    bobs.wait_for(&is(".person[data-user=Bob]", "connecting"));
+    anns.picture("chat-cluster-killed");
+
+    bobs.evaluate(&format!(
+        "(select => {{ select.value = 'http://{}'; select.dispatchEvent(new Event('change')); }})
+         (document.querySelector('.on'))",
+        first.address
+    ));
+    bobs.wait_for(&is(".person[data-user=Bob]", "online"));
+    bobs.wait_for(&shows(".message .text", "Hello from the second node"));
+    anns.wait_for(&is(".friend[data-user=Bob]", "online"));
 }
