@@ -11,7 +11,6 @@ pub struct Metrics {
     pub(crate) present: Gauge,
     pub(crate) current: Gauge,
     pub(crate) deltas: Counter,
-    pub(crate) lag_ms: Gauge,
     pub(crate) waiting: Gauge,
     pub(crate) sent_bytes: Counter,
     pub(crate) received_bytes: Counter,
@@ -42,11 +41,6 @@ impl Metrics {
                 "current",
                 "1 if this node counts for majorities: it has all that was acknowledged before",
                 &metrics.current,
-            ),
-            (
-                "delta_lag_milliseconds",
-                "Age of the changes that this node took last, when it took them; by the wall clocks of both",
-                &metrics.lag_ms,
             ),
             (
                 "writes_waiting",

@@ -434,5 +434,7 @@ impl Replication {
         let view = self.view.as_deref();
         self.push.settle(view, self.own, current, now);
         self.reads.settle(view, self.own, current, now);
+        let waiting = i64::try_from(self.push.waiting()).unwrap_or(i64::MAX);
+        self.metrics.waiting.set(waiting);
     }
 }
