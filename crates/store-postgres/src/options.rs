@@ -30,6 +30,21 @@ pub struct Options {
 pub struct InvalidUrl(String);
 
 impl Options {
+    /// Reads a URL; `postgres:` alone stands for the variables of [`Options::from_variables`].
+    ///
+    /// # Errors
+    /// [`Error::Unsuitable`] with what is wrong.
+    pub fn parse(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Options, Error> {
+        let options = match url {
+            "postgres:" => Options::from_variables(variable),
+            url => Options::from_url(url),
+        };
+        options.map_err(|invalid| Error::Unsuitable {
+            store: "PostgreSQL".to_owned(),
+            reason: invalid.to_string(),
+        })
+    }
+
     /// Reads `postgres://USER:PASSWORD@HOST:PORT/DATABASE?PARAMETER=VALUE&…`, with the parameters of PostgreSQL's own
     /// libraries that are named in the manual, and ours:
     ///
