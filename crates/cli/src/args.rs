@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{call, completions, config, dev, inspect, new, proxy};
+use crate::commands::{call, completions, config, dev, inspect, new, proxy, store};
 use crate::exit;
 
 /// Keeps the state of stateless functions: a Cloudstate proxy and its tools.
@@ -20,6 +20,7 @@ pub(crate) enum Command {
     New(new::Arguments),
     Call(call::Arguments),
     Inspect(inspect::Arguments),
+    Store(store::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
 }

@@ -7,6 +7,7 @@ pub(crate) mod dev;
 pub(crate) mod inspect;
 pub(crate) mod new;
 pub(crate) mod proxy;
+pub(crate) mod store;
 
 use crate::args::Command;
 use crate::exit::Failure;
@@ -18,6 +19,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::New(arguments) => new::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Call(arguments) => call::run(&arguments),
+        Command::Store(arguments) => store::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }

@@ -27,7 +27,7 @@ Exit codes:
   1  a failure without a code of its own
   2  wrong arguments or settings
   3  a port to listen on is taken
-  4  the store cannot be opened: locked by another process, of another format, or not writable
+  4  the store cannot be opened: locked by another process, of another format, unreachable, or not writable
   5  `call`: the answer was a status other than OK
   6  `call`, `inspect --function`: nobody answers at the address";
 

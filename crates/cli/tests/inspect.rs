@@ -106,3 +106,38 @@ fn a_store_in_memory_cannot_be_seen_from_outside() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_database_is_migrated_once_and_its_entities_are_shown() {
+    let Some(server) = cloudstate_test_support::PostgresServer::start("`cloudstate store migrate`", &[])
+    else {
+        return;
+    };
+    let url = server.fresh_url();
+    let missing = ended(&mut cloudstate(&["inspect", "--store", &url, "entities"]));
+    assert_eq!(missing.code, Some(4));
+    assert!(missing.stderr.contains("store migrate"), "{}", missing.stderr);
+    let made = ended(&mut cloudstate(&["store", "migrate", "--store", &url]));
+    assert_eq!(
+        (made.code, &*made.stdout),
+        (Some(0), "made the tables, format 1\n"),
+        "{}",
+        made.stderr
+    );
+    let again = ended(&mut cloudstate(&["store", "migrate", "--store", &url]));
+    assert_eq!(again.stdout, "the tables have format 1 already\n");
+    let shown = ended(&mut cloudstate(&["inspect", "--store", &url, "entities"]));
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let wrong = ended(&mut cloudstate(&[
+        "store",
+        "migrate",
+        "--store",
+        "postgres://ann:s3cret@db/x?sslmode=no",
+    ]));
+    assert_eq!(wrong.code, Some(4));
+    assert!(
+        wrong.stderr.contains("sslmode") && !wrong.stderr.contains("s3cret"),
+        "{}",
+        wrong.stderr
+    );
+}

@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use cloudstate_sdk::doc_example::{Count, Counted, Increase, Read, counter};
 use cloudstate_sdk::event_sourced::Context;
 use cloudstate_sdk::{EventSourced, Failure, NoSnapshot, Reply, UserFunction};
+use cloudstate_test_support::PostgresServer;
 use http::uri::PathAndQuery;
 use prost::Message;
 use rustix::process::Signal;
@@ -175,12 +176,23 @@ async fn check(channel: &Channel, before: &[i64], heard: &HashMap<usize, Known>)
 #[tokio::test]
 async fn acknowledged_commands_survive_every_kill_exactly_once() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let store = format!("sqlite:{}", directory.path().display());
+    survive(&format!("sqlite:{}", directory.path().display())).await;
+}
+
+#[tokio::test]
+async fn acknowledged_commands_survive_every_kill_exactly_once_in_postgresql() {
+    let Some(server) = PostgresServer::start("a killed proxy on PostgreSQL", &[]) else {
+        return;
+    };
+    survive(&server.fresh_url()).await;
+}
+
+async fn survive(store: &str) {
     let counters = UserFunction::new("counters", "1").with(counter::event_sourced("counter", CounterEntity));
     let function = serve(counters);
     let (mut stored, mut heard) = (vec![0; COUNTERS], HashMap::new());
     for round in 0..=ROUNDS {
-        let (proxy, address) = start_proxy(&function, &store, &[]);
+        let (proxy, address) = start_proxy(&function, store, &[]);
         let endpoint = Channel::from_shared(format!("http://{address}")).expect("an address");
         let channel = endpoint.connect().await.expect("it listens");
         stored = check(&channel, &stored, &heard).await;

@@ -332,8 +332,8 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn a_store_of_unknown_kind_is_refused_without_showing_its_password() {
     assert_eq!(
-        given().flag("store", "postgres://ann:s3cret@db/x").errors(),
-        "store.url: expected `memory:` or `sqlite:DIRECTORY`, found `postgres://ann:***@db/x` (flag --store)"
+        given().flag("store", "mysql://ann:s3cret@db/x").errors(),
+        "store.url: expected `memory:`, `sqlite:DIRECTORY` or `postgres://USER:PASSWORD@HOST/DATABASE`, found `mysql://ann:***@db/x` (flag --store)"
     );
 }
 

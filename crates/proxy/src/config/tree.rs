@@ -155,7 +155,8 @@ settings! {
 
     /// Where state is kept.
     store "store" => Store {
-        /// `sqlite:DIRECTORY` keeps it in that directory, which is created when missing; `memory:` forgets it at exit.
+        /// `sqlite:DIRECTORY` keeps it in that directory, which is created when missing; `postgres://…` in that database, see
+        /// `stores/postgresql.md`; `memory:` forgets it at exit.
         url: StoreUrl = "sqlite:./cloudstate-data" flag "store";
         /// Shards that entities are spread over. Fixed when a store is made: another value refuses to start.
         shards: u32 = "128" from "1" to "4096";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cloudstate_proxy::config::{Sources, StoreUrl, load};
 use cloudstate_store::Reader;
+use cloudstate_store_postgres::{Options, Postgres};
 use cloudstate_store_sqlite::Sqlite;
 
 use crate::exit::{Exit, Failure};
@@ -24,10 +25,13 @@ pub(super) fn reader(url: Option<&str>, file: Option<PathBuf>) -> Result<Arc<dyn
     match loaded.config.store.url {
         StoreUrl::Memory => Err(Failure::new(
             Exit::Usage,
-            "a store in memory can only be seen by its own process; give --store sqlite:DIRECTORY",
+            "a store in memory can only be seen by its own process; give --store sqlite:DIRECTORY or postgres://…",
         )),
         StoreUrl::Sqlite(directory) => {
             Sqlite::open_read_only(directory).map_err(|error| Failure::new(Exit::Store, error))
         }
+        StoreUrl::Postgres(url) => Options::parse(&url, |name| std::env::var(name).ok())
+            .and_then(Postgres::open_read_only)
+            .map_err(|error| Failure::new(Exit::Store, error)),
     }
 }
